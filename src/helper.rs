@@ -1,0 +1,197 @@
+//! The helper: one connect, one write, one read to end of file, exit.
+//!
+//! It runs inside every SDK of every worker, so it has no runtime, no TLS, no JSON and no config file,
+//! and everything it may do is on this page. What it prints is `credential_process`' contract:
+//! stdout is one whole JSON line or nothing, stderr is silent on success and two lines on failure.
+
+use crate::wire::{self, ConnectError, Kind, MAX_REPLY, NAME_RULE, Reply, ReplyError, Surroundings};
+use rustix::net::sockopt::{self, Timeout};
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+/// The name under which the helper is installed, and by which the command knows that it is meant as the helper.
+pub const PROGRAM: &str = "valetkey-credential-process";
+
+/// From start to exit. The strictest SDK gives up at about 22 s.
+const BUDGET: Duration = Duration::from_secs(20);
+/// How long a full backlog is waited for.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// What an SDK may be shown of an error.
+const MAX_ERROR: usize = 2048;
+const USAGE: &str = "usage: valetkey-credential-process PROFILE
+Prints the credentials of PROFILE as credential_process JSON, from valetkey's daemon.
+";
+
+/// Runs the helper with the arguments that follow the program's name.
+pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    keep_memory_private();
+    let (first, second) = (arguments.next(), arguments.next());
+    let profile = match (first.as_ref().and_then(|word| word.to_str()), second) {
+        (Some("--help" | "-h"), None) => return print(USAGE.as_bytes()),
+        (Some("--version" | "-V"), None) => {
+            return print(concat!("valetkey-credential-process ", env!("CARGO_PKG_VERSION"), "\n").as_bytes());
+        }
+        (Some(profile), None) => profile,
+        (None, None) if first.is_some() => "",
+        _ => {
+            let _ = io::stderr().write_all(USAGE.as_bytes());
+            return ExitCode::from(2);
+        }
+    };
+    if !wire::valid_name(profile) {
+        return fail(Kind::Configuration, "this cannot be a profile's name", NAME_RULE);
+    }
+    match fetch(profile) {
+        Ok(exit) => exit,
+        Err(failure) => fail(failure.kind, &failure.message, &failure.hint),
+    }
+}
+
+struct Failure {
+    kind: Kind,
+    message: String,
+    hint: String,
+}
+
+/// One request to the daemon; where nobody answers, the command takes over this process.
+#[allow(clippy::disallowed_methods)] // The helper has no clock to be given: it measures its own budget.
+fn fetch(profile: &str) -> Result<ExitCode, Failure> {
+    let started = Instant::now();
+    let socket = Surroundings::of_this_process().socket_path().map_err(|error| Failure {
+        kind: Kind::Configuration,
+        message: error.message,
+        hint: error.hint,
+    })?;
+    // A daemon that is just leaving closes without a byte: it is asked once more, by then perhaps its successor.
+    for _ in 0..2 {
+        let bytes = match ask(&socket, profile, started) {
+            Ok(bytes) => bytes,
+            Err(AskError::Nobody) => break,
+            Err(AskError::Failed(failure)) => return Err(failure),
+        };
+        match Reply::parse(&bytes) {
+            Ok(reply) => return Ok(pass_on(&reply)),
+            Err(ReplyError::Empty) => {}
+            Err(error) => {
+                let (kind, hint) = match error {
+                    ReplyError::NotOurs => (Kind::Protocol, format!("see what listens on {}", socket.display())),
+                    _ => (Kind::Unavailable, "run the command again".to_owned()),
+                };
+                return Err(Failure { kind, message: error.to_string(), hint });
+            }
+        }
+    }
+    Err(become_the_command(profile, &socket))
+}
+
+enum AskError {
+    Nobody,
+    Failed(Failure),
+}
+
+fn ask(socket: &Path, profile: &str, started: Instant) -> Result<Vec<u8>, AskError> {
+    let failed = |kind, message, hint: &str| AskError::Failed(Failure { kind, message, hint: hint.to_owned() });
+    let mut stream = wire::connect(socket, CONNECT_LIMIT).map_err(|error| match &error {
+        ConnectError::Nobody => AskError::Nobody,
+        ConnectError::Busy => failed(Kind::Unavailable, error.to_string(), "try again; see: valetkey status"),
+        ConnectError::ForeignUid(_) => failed(
+            Kind::Configuration,
+            format!("{error}: {}", socket.display()),
+            "set VALETKEY_SOCKET to a place that only you can write to",
+        ),
+        ConnectError::Other(_) => {
+            let message = format!("cannot connect to {}: {error}", socket.display());
+            failed(Kind::Configuration, message, "check who owns the socket, or set VALETKEY_SOCKET")
+        }
+    })?;
+    // A daemon that leaves may reset the connection: then what was read before that counts, nothing included.
+    let mut bytes = Vec::with_capacity(4096);
+    if stream.write_all(&wire::credentials_request(profile)).is_ok() {
+        loop {
+            let left = BUDGET.saturating_sub(started.elapsed()).max(Duration::from_millis(1));
+            let limited = sockopt::set_socket_timeout(&stream, Timeout::Recv, Some(left));
+            let read = limited.map_err(io::Error::from).and_then(|()| {
+                let mut chunk = [0_u8; 8192];
+                let count = stream.read(&mut chunk)?;
+                bytes.extend_from_slice(&chunk[..count]);
+                Ok(count)
+            });
+            match read {
+                Ok(0) => break,
+                Ok(_) if bytes.len() > MAX_REPLY => break,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let message = format!("the daemon has not answered within {} s", BUDGET.as_secs());
+                    return Err(failed(Kind::Unavailable, message, "see: valetkey status"));
+                }
+                Err(_) => break,
+            }
+        }
+    }
+    Ok(bytes)
+}
+
+/// stdout for credentials; stderr and the kind's exit code for an error.
+fn pass_on(reply: &Reply<'_>) -> ExitCode {
+    if reply.status == 200 {
+        return print(reply.body);
+    }
+    let shown = &reply.body[..reply.body.len().min(MAX_ERROR)];
+    let _ = io::stderr().write_all(shown);
+    reply.kind.map_or(ExitCode::FAILURE, |kind| ExitCode::from(kind.exit_code()))
+}
+
+/// Replaces this process by `valetkey credentials PROFILE` out of the helper's own directory, never out of PATH,
+/// which a stranger may have written. Returns only if that fails.
+#[allow(clippy::disallowed_methods)] // The helper's own place is the outside it knows.
+fn become_the_command(profile: &str, socket: &Path) -> Failure {
+    let command = std::env::current_exe().and_then(|own| {
+        let directory = own.parent().ok_or(io::ErrorKind::NotFound)?;
+        Ok(directory.join("valetkey"))
+    });
+    let error = match command {
+        Ok(path) => {
+            let mut command = Command::new(&path);
+            command.arg("credentials");
+            if profile.starts_with('-') {
+                command.arg("--");
+            }
+            format!("{}: {}", path.display(), command.arg(profile).exec())
+        }
+        Err(error) => error.to_string(),
+    };
+    Failure {
+        kind: Kind::Unavailable,
+        message: format!("no daemon answers on {}, and the command cannot be run: {error}", socket.display()),
+        hint: "install valetkey beside the helper, or start: valetkey daemon".to_owned(),
+    }
+}
+
+fn print(bytes: &[u8]) -> ExitCode {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn fail(kind: Kind, message: &str, hint: &str) -> ExitCode {
+    let mut text = format!("valetkey: error: {message}\nhint: {hint}\n");
+    // A path may hold anything a file name may; an SDK shows this text on a terminal.
+    text = text.chars().map(|c| if c.is_control() && c != '\n' { '?' } else { c }).take(MAX_ERROR).collect();
+    let _ = io::stderr().write_all(text.as_bytes());
+    ExitCode::from(kind.exit_code())
+}
+
+/// No core dump and no debugger of the same user may read what passes through here.
+fn keep_memory_private() {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let _ = setrlimit(Resource::Core, none);
+}

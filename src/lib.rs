@@ -1,0 +1,2 @@
+pub mod helper;
+pub mod wire;
