@@ -1,2 +1,16 @@
+#[cfg(feature = "agent")]
+pub mod credentials;
+#[cfg(feature = "agent")]
+pub mod error;
+#[cfg(feature = "agent")]
+pub mod freshness;
 pub mod helper;
+#[cfg(feature = "agent")]
+pub mod lease;
+#[cfg(feature = "agent")]
+pub mod ports;
+#[cfg(feature = "agent")]
+pub mod seal;
+#[cfg(feature = "agent")]
+pub mod secret;
 pub mod wire;

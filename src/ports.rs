@@ -1,0 +1,205 @@
+//! The outside as small traits: clock, HTTP, keyring, environment, prompt. Below this file nothing reads any of them.
+//!
+//! The real ones are in `system`; tests bring their own.
+
+use crate::error::Error;
+use crate::secret::Secret;
+use jiff::Timestamp;
+use std::fmt::Debug;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+
+/// A boxed future: what a trait that is used as an object can return.
+pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// All of the outside that the core needs, made once at the start.
+#[derive(Debug, Clone)]
+pub struct Outside {
+    pub clock: Arc<dyn Clock>,
+    pub http: Arc<dyn Http>,
+    pub keyring: Arc<dyn Keyring>,
+    pub environment: Arc<dyn Environment>,
+}
+
+/// What time it is, by every clock that counts.
+pub trait Clock: Debug + Send + Sync {
+    fn now(&self) -> Moment;
+}
+
+/// One reading of the clocks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moment {
+    pub wall: Timestamp,
+    /// Since boot, suspend included; never set by anyone.
+    pub boot: Duration,
+    /// Tells this boot from others, whose boot-time clocks mean something else.
+    pub boot_id: String,
+}
+
+/// Sends one request. Follows no redirect, keeps no cookie, retries nothing.
+pub trait Http: Debug + Send + Sync {
+    fn send(&self, request: Request) -> Later<'_, Result<Response, SendError>>;
+}
+
+/// A request to an issuer.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub method: &'static str,
+    pub url: Url,
+    /// Values are secrets by default: most that matter are.
+    pub headers: Vec<(String, Secret)>,
+    pub body: Option<Secret>,
+    /// From connect to the body's last byte.
+    pub limit: Duration,
+    pub route: Route,
+}
+
+/// How an issuer is reached: part of its settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Route {
+    /// Certificates that are trusted in addition to the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// An issuer's answer, its body whole (256 KiB at most).
+#[derive(Debug, Clone)]
+pub struct Response {
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    pub body: Secret,
+}
+
+/// Why there is no answer. The texts name no secret and no header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SendError {
+    /// DNS, connect, reset, or a body that broke off.
+    Unreachable(String),
+    TimedOut,
+    /// The certificate does not verify.
+    Untrusted(String),
+    /// More than an issuer ever says: not an issuer.
+    TooLarge,
+    /// Our own side: a CA file that cannot be read.
+    Setup(Error),
+}
+
+/// Where logins and the key of the cache rest. Every call has a limit of its own and never prompts.
+pub trait Keyring: Debug + Send + Sync {
+    /// The 32-byte key that seals the cache. `make` creates it where there definitely is none.
+    fn key(&self, make: bool) -> Later<'_, Result<Option<SealingKey>, Error>>;
+    fn load<'a>(&'a self, name: &'a str) -> Later<'a, Result<Option<Secret>, Error>>;
+    fn store<'a>(&'a self, name: &'a str, secret: &'a Secret) -> Later<'a, Result<(), Error>>;
+    fn delete<'a>(&'a self, name: &'a str) -> Later<'a, Result<(), Error>>;
+    /// Which store it is, for a person.
+    fn describe(&self) -> Later<'_, Result<String, Error>>;
+}
+
+/// Where secrets rest, from the best to the least lasting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tier {
+    /// The desktop's Secret Service.
+    Service,
+    /// The kernel's keyring holds the key; logins are files sealed with it.
+    Kernel,
+    /// A 0600 file holds the key.
+    File,
+    /// Nothing outlives the daemon.
+    Memory,
+}
+
+/// A key for [`crate::seal`].
+#[derive(Clone, PartialEq, Eq, zeroize::ZeroizeOnDrop)]
+pub struct SealingKey(pub [u8; 32]);
+
+/// Variables and files of the user, for a process that acts for a person. The daemon's may be another's: it asks none.
+pub trait Environment: Debug + Send + Sync {
+    fn variable(&self, name: &str) -> Option<String>;
+    /// A file that only its owner may read, 64 KiB at most.
+    fn private_file(&self, path: &std::path::Path) -> Result<Secret, Error>;
+}
+
+/// A person, or nobody.
+pub trait Prompt: Debug + Send + Sync {
+    /// Whether there is a person. Where not, asking is an error that says what to pass instead.
+    fn someone(&self) -> bool;
+    fn ask(&self, question: &str) -> Result<String, Error>;
+    /// Asks without echo.
+    fn ask_secret(&self, question: &str) -> Result<Secret, Error>;
+    fn tell(&self, line: &str);
+}
+
+// === impl Response ===
+
+impl Response {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The issuer's clock.
+    pub fn date(&self) -> Option<Timestamp> {
+        jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(self.header("date")?).ok()
+    }
+
+    /// The start of the body, for an error's text: printable, and nothing that looks like a document of keys.
+    pub fn excerpt(&self) -> String {
+        let text = crate::error::printable(self.body.expose());
+        let lower = text.to_ascii_lowercase();
+        if ["secret", "token", "password", "cookie"].iter().any(|word| lower.contains(word)) {
+            return String::new();
+        }
+        text.chars().take(200).collect()
+    }
+}
+
+// === impl SendError ===
+
+impl SendError {
+    /// As an error about `host`.
+    pub fn about(self, host: &str, route: &Route) -> Error {
+        match self {
+            SendError::Unreachable(why) => Error::unavailable(format!("cannot reach {host}: {why}")),
+            SendError::TimedOut => Error::unavailable(format!("{host} did not answer in time")),
+            SendError::TooLarge => Error::protocol(format!("{host} answered with more than an issuer ever says")),
+            SendError::Setup(error) => error,
+            SendError::Untrusted(why) => {
+                let fix = match &route.ca_file {
+                    Some(file) => format!("see whether {} holds the CA that signed it", file.display()),
+                    None => "if it is signed by a private CA, set ca_file to its certificate".to_owned(),
+                };
+                Error::configuration(format!("the certificate of {host} cannot be trusted: {why}"), fix)
+            }
+        }
+    }
+}
+
+// === impl Tier ===
+
+impl Tier {
+    pub const ALL: [Tier; 4] = [Tier::Service, Tier::Kernel, Tier::File, Tier::Memory];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Tier::Service => "service",
+            Tier::Kernel => "kernel",
+            Tier::File => "file",
+            Tier::Memory => "memory",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Tier> {
+        Tier::ALL.into_iter().find(|tier| tier.name() == name)
+    }
+}
+
+// === impl SealingKey ===
+
+impl std::fmt::Debug for SealingKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SealingKey(..)")
+    }
+}
