@@ -73,8 +73,8 @@ pub fn rest_after_failure(attempt: u32, jitter: f64) -> Duration {
 }
 
 /// An issuer's Retry-After is honoured between one second and a quarter of an hour.
-pub fn clamp_retry_after(seconds: u64) -> Duration {
-    Duration::from_secs(seconds.clamp(1, 15 * 60))
+pub fn clamp_retry_after(wait: Duration) -> Duration {
+    wait.clamp(Duration::from_secs(1), Duration::from_secs(15 * 60))
 }
 
 #[cfg(test)]

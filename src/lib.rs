@@ -1,4 +1,6 @@
 #[cfg(feature = "agent")]
+pub mod config;
+#[cfg(feature = "agent")]
 pub mod credentials;
 #[cfg(feature = "agent")]
 pub mod error;
@@ -6,11 +8,19 @@ pub mod error;
 pub mod freshness;
 pub mod helper;
 #[cfg(feature = "agent")]
+pub mod jwt;
+#[cfg(feature = "agent")]
 pub mod lease;
 #[cfg(feature = "agent")]
+pub mod login;
+#[cfg(feature = "agent")]
 pub mod ports;
+#[cfg(feature = "agent")]
+pub mod provider;
 #[cfg(feature = "agent")]
 pub mod seal;
 #[cfg(feature = "agent")]
 pub mod secret;
+#[cfg(feature = "agent")]
+pub mod system;
 pub mod wire;

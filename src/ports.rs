@@ -145,6 +145,18 @@ impl Response {
         jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(self.header("date")?).ok()
     }
 
+    /// How long the issuer wants to be left alone: seconds, or a date read against its own clock. A time that is past
+    /// or negative is no wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let text = self.header("retry-after")?.trim();
+        if let Ok(seconds) = text.parse::<i64>() {
+            return Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)));
+        }
+        let until = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+        let wait = until.as_second().saturating_sub(self.date()?.as_second());
+        Some(Duration::from_secs(u64::try_from(wait).unwrap_or(0)))
+    }
+
     /// The start of the body, for an error's text: printable, and nothing that looks like a document of keys.
     pub fn excerpt(&self) -> String {
         let text = crate::error::printable(self.body.expose());
@@ -201,5 +213,78 @@ impl Tier {
 impl std::fmt::Debug for SealingKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("SealingKey(..)")
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Nobody to ask.
+    #[derive(Debug)]
+    pub(crate) struct Nobody;
+
+    impl Prompt for Nobody {
+        fn someone(&self) -> bool {
+            false
+        }
+        fn ask(&self, question: &str) -> Result<String, Error> {
+            Err(Error::configuration(format!("nobody to ask: {question}"), "pass it"))
+        }
+        fn ask_secret(&self, question: &str) -> Result<Secret, Error> {
+            self.ask(question).map(Secret::new)
+        }
+        fn tell(&self, _: &str) {}
+    }
+
+    /// These variables and no file.
+    #[derive(Debug)]
+    pub(crate) struct Variables(Vec<(String, String)>);
+
+    impl Variables {
+        pub(crate) fn new(variables: &[(&str, &str)]) -> Variables {
+            Variables(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+        }
+    }
+
+    impl Environment for Variables {
+        fn variable(&self, name: &str) -> Option<String> {
+            self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+        }
+        fn private_file(&self, path: &std::path::Path) -> Result<Secret, Error> {
+            Err(Error::disk("read", path, &std::io::ErrorKind::NotFound.into()))
+        }
+    }
+
+    /// A network on which a request is a failed test.
+    #[derive(Debug)]
+    pub(crate) struct NoHttp;
+
+    impl Http for NoHttp {
+        fn send(&self, request: Request) -> Later<'_, Result<Response, SendError>> {
+            panic!("nothing may be sent here: {}", request.url)
+        }
+    }
+
+    fn answered(headers: &[(&str, &str)], body: &str) -> Response {
+        let headers = headers.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Response { status: 503, headers, body: Secret::new(body) }
+    }
+
+    #[test]
+    fn f02_retry_after_is_seconds_or_a_date_and_never_negative() {
+        let date = ("date", "Mon, 23 Nov 2026 13:00:00 GMT");
+        let wait = |value| answered(&[date, ("retry-after", value)], "").retry_after().map(|wait| wait.as_secs());
+        assert_eq!(wait("120"), Some(120));
+        assert_eq!(wait("-5"), Some(0));
+        assert_eq!(wait("Mon, 23 Nov 2026 13:02:00 GMT"), Some(120));
+        assert_eq!(wait("Mon, 23 Nov 2026 12:00:00 GMT"), Some(0));
+        assert_eq!(wait("soon"), None);
+    }
+
+    #[test]
+    fn s26_an_excerpt_is_short_printable_and_never_of_keys() {
+        assert_eq!(answered(&[], r#"{"secretAccessKey":"x"}"#).excerpt(), "");
+        assert_eq!(answered(&[], &"a\n".repeat(400)).excerpt().len(), 200);
     }
 }

@@ -1,0 +1,116 @@
+//! The config edited in place: what is added is added at the end, every comment stays.
+
+use super::{Config, read_duration};
+use crate::error::Error;
+use std::path::Path;
+use toml_edit::{DocumentMut, Item, Table, value};
+
+/// A profile to be added, with the login it needs if there is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addition {
+    pub profile: String,
+    pub provider: &'static str,
+    /// Name and kind of a login to add beside it.
+    pub login: Option<(String, &'static str)>,
+    pub settings: Vec<(String, String)>,
+}
+
+/// `text` with the addition; refused where the profile is there already or the outcome would be no valid config.
+pub fn added(text: &str, addition: &Addition, file: &Path, home: &Path) -> Result<String, Error> {
+    let config = Config::parse(text, file, home)?;
+    if config.profiles.contains_key(&addition.profile) {
+        let fix = format!("choose another name: valetkey add {} NAME; or edit the file", addition.provider);
+        return Err(Error::configuration(
+            format!("there is a profile {} in {}", addition.profile, file.display()),
+            fix,
+        ));
+    }
+    let mut document: DocumentMut =
+        text.parse().map_err(|_| Error::protocol("a config that was read cannot be edited"))?;
+    if let Some((login, kind)) = &addition.login
+        && !document.get("logins").and_then(|logins| logins.get(login)).is_some_and(|item| item.is_table_like())
+    {
+        let mut table = Table::new();
+        table.insert("kind", value(*kind));
+        insert(&mut document, "logins", login, table)?;
+    }
+    let mut table = Table::new();
+    table.insert("provider", value(addition.provider));
+    for (name, text) in &addition.settings {
+        let plain_seconds = name == "duration" && read_duration(text).is_some() && text.parse::<i64>().is_ok();
+        match text.parse::<i64>() {
+            Ok(seconds) if plain_seconds => table.insert(name, value(seconds)),
+            _ => table.insert(name, value(text)),
+        };
+    }
+    insert(&mut document, "profiles", &addition.profile, table)?;
+    let edited = document.to_string();
+    // Judged as it will be read, before anything is written.
+    Config::parse(&edited, file, home)?;
+    Ok(edited)
+}
+
+fn insert(document: &mut DocumentMut, parent: &str, name: &str, table: Table) -> Result<(), Error> {
+    let parents = document.entry(parent).or_insert_with(|| {
+        let mut parents = Table::new();
+        parents.set_implicit(true);
+        Item::Table(parents)
+    });
+    match parents.as_table_mut() {
+        Some(parents) => {
+            parents.insert(name, Item::Table(table));
+            Ok(())
+        }
+        None => Err(Error::configuration(
+            format!("{parent} is written as an inline table, which is not edited"),
+            format!("write it as [{parent}.NAME]"),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn podaac() -> Addition {
+        Addition {
+            profile: "podaac".into(),
+            provider: "earthdata",
+            login: Some(("earthdata".into(), "earthdata")),
+            settings: vec![
+                ("endpoint".into(), "https://x.org/s3credentials".into()),
+                ("login".into(), "earthdata".into()),
+            ],
+        }
+    }
+
+    fn add(text: &str, addition: &Addition) -> Result<String, Error> {
+        added(text, addition, Path::new("/c"), Path::new("/h"))
+    }
+
+    #[test]
+    fn comments_and_order_stay_and_the_new_profile_is_read_back() {
+        let before = "# mine\nautostart = false # so\n\n[logins.earthdata]\nkind = \"earthdata\" # NASA\n";
+        let after = add(before, &podaac()).unwrap();
+        assert!(after.starts_with(before), "{after}");
+        let config = Config::parse(&after, Path::new("/c"), Path::new("/h")).unwrap();
+        assert_eq!(config.profile("podaac").unwrap().login, "earthdata");
+    }
+
+    #[test]
+    fn an_empty_file_gets_login_and_profile() {
+        let after = add("", &podaac()).unwrap();
+        assert!(
+            after.contains("[logins.earthdata]\nkind = \"earthdata\"\n") && after.contains("[profiles.podaac]"),
+            "{after}"
+        );
+    }
+
+    #[test]
+    fn a_profile_is_never_overwritten_and_a_bad_one_never_added() {
+        let once = add("", &podaac()).unwrap();
+        assert!(add(&once, &podaac()).is_err());
+        let http = Addition { settings: vec![("endpoint".into(), "http://x.org".into())], ..podaac() };
+        assert!(add("", &http).is_err());
+    }
+}

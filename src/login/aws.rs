@@ -1,0 +1,139 @@
+//! An AWS user (or one of Ceph, MinIO): an access key that lives until it is deleted.
+
+use super::{About, Access, AccessRequest, Granted, Kind, Login, SignIn, Source};
+use crate::error::Error;
+use crate::ports::Later;
+use crate::secret::Secret;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+pub const KIND: Kind = Kind {
+    name: "aws",
+    summary: "an access key of AWS, Ceph or MinIO",
+    keys: &[],
+    build: |name, _| Ok(Arc::new(Aws { name: name.to_owned() })),
+};
+
+#[derive(Debug)]
+struct Aws {
+    name: String,
+}
+
+/// What rests in the keyring, as JSON; the names of `aws sts` and `aws configure export-credentials`.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Keys {
+    access_key_id: String,
+    #[serde(serialize_with = "Secret::serialize_exposed")]
+    secret_access_key: Secret,
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "super::serialize_optional")]
+    session_token: Option<Secret>,
+}
+
+impl Login for Aws {
+    fn sign_in(&self, from: &SignIn<'_>) -> Result<Secret, Error> {
+        let variable = |name: &str| {
+            from.environment.variable(name).ok_or_else(|| {
+                Error::configuration(format!("{name} is not set"), "export it, or leave out --from-env to be asked")
+            })
+        };
+        let keys = match &from.source {
+            Source::Variables => Keys {
+                access_key_id: variable("AWS_ACCESS_KEY_ID")?,
+                secret_access_key: Secret::new(variable("AWS_SECRET_ACCESS_KEY")?),
+                session_token: variable("AWS_SESSION_TOKEN").ok().map(Secret::new),
+            },
+            Source::Text(text) => read_text(text).ok_or_else(|| {
+                let fix = "give {\"AccessKeyId\":..,\"SecretAccessKey\":..} or lines aws_access_key_id = .. and aws_secret_access_key = ..";
+                Error::configuration("the text holds no access key", fix)
+            })?,
+            Source::Person => Keys {
+                access_key_id: from.prompt.ask("Access key ID: ")?,
+                secret_access_key: from.prompt.ask_secret("Secret access key: ")?,
+                session_token: None,
+            },
+        };
+        let sound = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
+        if !sound(&keys.access_key_id) || !sound(keys.secret_access_key.expose()) {
+            return Err(Error::sign_in(&self.name, "an access key has no spaces and no characters but ASCII"));
+        }
+        Ok(Secret::new(serde_json::to_string(&keys).expect("a struct of strings is JSON")))
+    }
+
+    fn access<'a>(&'a self, ask: AccessRequest<'a>) -> Later<'a, Result<Granted, Error>> {
+        Box::pin(async move {
+            if ask.rejected.is_some() {
+                return Err(Error::sign_in(&self.name, "the stored access key is no longer accepted"));
+            }
+            let Ok(keys) = serde_json::from_str::<Keys>(ask.secret.expose()) else {
+                return Err(Error::sign_in(&self.name, "what the keyring holds is no access key"));
+            };
+            let access = Access::AwsKeys {
+                access_key_id: keys.access_key_id,
+                secret_access_key: keys.secret_access_key,
+                session_token: keys.session_token,
+            };
+            Ok(Granted { access, expires: None, rotated: None })
+        })
+    }
+
+    fn asks_issuer(&self) -> bool {
+        false
+    }
+
+    fn about(&self, secret: &Secret) -> About {
+        let keys = serde_json::from_str::<Keys>(secret.expose()).ok();
+        About { who: keys.map(|keys| keys.access_key_id), until: None }
+    }
+}
+
+/// JSON with AWS's names, or the lines of `~/.aws/credentials`.
+fn read_text(text: &Secret) -> Option<Keys> {
+    if let Ok(keys) = serde_json::from_str(text.expose()) {
+        return Some(keys);
+    }
+    let value = |name: &str| {
+        text.expose().lines().find_map(|line| {
+            let (key, value) = line.split_once('=')?;
+            (key.trim() == name).then(|| value.trim().to_owned())
+        })
+    };
+    Some(Keys {
+        access_key_id: value("aws_access_key_id")?,
+        secret_access_key: Secret::new(value("aws_secret_access_key")?),
+        session_token: value("aws_session_token").map(Secret::new),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Settings;
+    use crate::lease::tests::moment;
+    use crate::ports::tests::{Nobody, Variables};
+
+    fn sign_in(source: Source, variables: &[(&str, &str)]) -> Result<Secret, Error> {
+        let login = (KIND.build)("aws", &Settings::default()).unwrap();
+        let environment = Variables::new(variables);
+        login.sign_in(&SignIn { prompt: &Nobody, environment: &environment, source, now: &moment(0) })
+    }
+
+    #[test]
+    fn keys_come_from_json_lines_or_variables() {
+        let json = r#"{"AccessKeyId":"AKIA1","SecretAccessKey":"s/1+"}"#;
+        let lines = "[default]\naws_access_key_id = AKIA1\naws_secret_access_key=s/1+\n";
+        let expected = sign_in(Source::Text(Secret::new(json)), &[]).unwrap();
+        assert_eq!(sign_in(Source::Text(Secret::new(lines)), &[]).unwrap(), expected);
+        let variables = [("AWS_ACCESS_KEY_ID", "AKIA1"), ("AWS_SECRET_ACCESS_KEY", "s/1+")];
+        assert_eq!(sign_in(Source::Variables, &variables).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused_without_being_repeated() {
+        for bad in ["", "hunter2", r#"{"AccessKeyId":"AKIA1"}"#, r#"{"AccessKeyId":"a b","SecretAccessKey":"hunter2"}"#]
+        {
+            let error = sign_in(Source::Text(Secret::new(bad)), &[]).unwrap_err();
+            assert!(!error.text().contains("hunter2"));
+        }
+    }
+}

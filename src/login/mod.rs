@@ -1,0 +1,108 @@
+//! Who we are at an issuer: one file for each kind of login, and the slice that lists them.
+
+pub mod aws;
+pub mod earthdata;
+
+use crate::config::{Key, Settings};
+use crate::error::Error;
+use crate::ports::{Environment, Http, Later, Moment, Prompt};
+use crate::provider::Need;
+use crate::secret::Secret;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// Every kind of login.
+pub const KINDS: &[Kind] = &[earthdata::KIND, aws::KIND];
+
+/// A kind of login, as the config names it.
+#[derive(Debug)]
+pub struct Kind {
+    pub name: &'static str,
+    pub summary: &'static str,
+    pub keys: &'static [Key],
+    pub build: fn(&str, &Settings) -> Result<Arc<dyn Login>, Error>,
+}
+
+/// Signs in with a person present, and gives access without one.
+pub trait Login: Debug + Send + Sync {
+    /// Gets a secret out of a person, a variable or a file, and checks what can be checked without asking anyone.
+    fn sign_in(&self, from: &SignIn<'_>) -> Result<Secret, Error>;
+
+    /// Access for one request. `rejected` is what the issuer has just refused: give another, or an error that says
+    /// what a person must do. A login whose `access` makes requests says so in [`Login::asks_issuer`].
+    fn access<'a>(&'a self, ask: AccessRequest<'a>) -> Later<'a, Result<Granted, Error>>;
+
+    /// Whether `access` may send requests: then its outcome is stored and shared under the login's lock.
+    fn asks_issuer(&self) -> bool;
+
+    /// What a person may know of the secret: who we are, until when. Without the secret itself.
+    fn about(&self, secret: &Secret) -> About;
+}
+
+/// Where [`Login::sign_in`] may look.
+#[derive(Debug)]
+pub struct SignIn<'a> {
+    pub prompt: &'a dyn Prompt,
+    pub environment: &'a dyn Environment,
+    pub source: Source,
+    pub now: &'a Moment,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    Person,
+    /// The variables that the kind's other tools use.
+    Variables,
+    /// The content of a file or of standard input.
+    Text(Secret),
+}
+
+#[derive(Debug)]
+pub struct AccessRequest<'a> {
+    pub secret: &'a Secret,
+    pub need: Need,
+    pub rejected: Option<&'a Access>,
+    pub http: &'a Arc<dyn Http>,
+    pub now: &'a Moment,
+}
+
+/// What a login yields for one request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    Bearer(#[serde(serialize_with = "Secret::serialize_exposed")] Secret),
+    Basic {
+        user: String,
+        #[serde(serialize_with = "Secret::serialize_exposed")]
+        password: Secret,
+    },
+    AwsKeys {
+        access_key_id: String,
+        #[serde(serialize_with = "Secret::serialize_exposed")]
+        secret_access_key: Secret,
+        #[serde(serialize_with = "serialize_optional")]
+        session_token: Option<Secret>,
+    },
+    WebIdentity(#[serde(serialize_with = "Secret::serialize_exposed")] Secret),
+}
+
+/// Access, until when, and the secret that takes the old one's place if the issuer rotated it.
+#[derive(Debug, Clone)]
+pub struct Granted {
+    pub access: Access,
+    pub expires: Option<Timestamp>,
+    pub rotated: Option<Secret>,
+}
+
+/// What may be shown of a stored login.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct About {
+    pub who: Option<String>,
+    pub until: Option<Timestamp>,
+}
+
+fn serialize_optional<S: serde::Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+    secret.as_ref().map(Secret::expose).serialize(serializer)
+}

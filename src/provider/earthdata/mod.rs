@@ -1,0 +1,117 @@
+//! NASA Earthdata: TEA and Cumulus behind one URL, told apart by what they answer.
+//!
+//! A bearer goes to the endpoint and, for the diagnosis of a redirect, to Earthdata Login; a cookie is never kept.
+
+mod answer;
+mod presets;
+
+use super::{Answer, Kind, Need, Provider};
+use crate::config::{Key, Shape};
+use crate::error::Error;
+use crate::jwt;
+use crate::login::{Access, earthdata::production};
+use crate::ports::{Http, Later, Request, Response, Route};
+use crate::secret::Secret;
+use answer::{Verdict, judge, judge_diagnosis};
+use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+
+pub const KIND: Kind = Kind {
+    name: "earthdata",
+    summary: "NASA Earthdata's S3 credentials: TEA and Cumulus",
+    keys: &[
+        Key {
+            name: "endpoint",
+            shape: Shape::Url,
+            required: true,
+            help: "the archive's URL, which ends in /s3credentials",
+        },
+        Key { name: "app_name", shape: Shape::Text, required: false, help: "shown in the archive's session name" },
+        Key { name: "urs", shape: Shape::Url, required: false, help: "Earthdata Login's address, if not production" },
+        Key {
+            name: "ca_file",
+            shape: Shape::Path,
+            required: false,
+            help: "certificates to trust besides the system's (PEM)",
+        },
+    ],
+    logins: &["earthdata"],
+    presets: presets::PRESETS,
+    build: |settings| {
+        let app_name = settings.text("app_name").map(str::to_owned);
+        if let Some(name) = &app_name
+            && !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b))
+        {
+            return Err(settings.refuse(
+                "app_name",
+                "app_name has characters the archive refuses",
+                "use A-Z a-z 0-9 _ + = , . @ -",
+            ));
+        }
+        let endpoint =
+            settings.url("endpoint").ok_or_else(|| settings.refuse("endpoint", "it has no endpoint", "add one"))?;
+        let route = Route { ca_file: settings.path("ca_file") };
+        Ok(Arc::new(Earthdata { endpoint, urs: settings.url("urs").unwrap_or_else(production), app_name, route }))
+    },
+};
+
+/// A bearer fetch takes about a second; EDL behind it may take longer.
+const LIMIT: Duration = Duration::from_secs(20);
+
+#[derive(Debug)]
+struct Earthdata {
+    endpoint: Url,
+    urs: Url,
+    app_name: Option<String>,
+    route: Route,
+}
+
+impl Provider for Earthdata {
+    fn need(&self) -> Need {
+        Need::Bearer
+    }
+
+    fn issue<'a>(&'a self, access: &'a Access, http: &'a Arc<dyn Http>) -> Later<'a, Result<Answer, Error>> {
+        Box::pin(async move {
+            let Access::Bearer(token) = access else {
+                return Err(Error::protocol("an earthdata profile was given something else than a bearer token"));
+            };
+            let response = self.get(&self.endpoint, token, http).await?;
+            match judge(&response, &self.endpoint, &self.urs) {
+                Verdict::Answer(answer) => Ok(answer),
+                Verdict::Error(error) => Err(error),
+                Verdict::AskEarthdataLogin { client_id } => self.diagnose(token, &client_id, http).await,
+            }
+        })
+    }
+}
+
+impl Earthdata {
+    async fn get(&self, url: &Url, token: &Secret, http: &Arc<dyn Http>) -> Result<Response, Error> {
+        let mut headers = vec![
+            ("authorization".to_owned(), Secret::new(format!("Bearer {}", token.expose()))),
+            ("accept".to_owned(), Secret::new("application/json")),
+        ];
+        if let Some(name) = &self.app_name {
+            headers.push(("app-name".to_owned(), Secret::new(name)));
+        }
+        let request =
+            Request { method: "GET", url: url.clone(), headers, body: None, limit: LIMIT, route: self.route.clone() };
+        let host = url.host_str().unwrap_or_default();
+        http.send(request).await.map_err(|error| error.about(host, &self.route))
+    }
+
+    /// A redirect to sign in says only that something about the bearer is wrong (or that Earthdata Login is down).
+    /// Earthdata Login itself knows which.
+    async fn diagnose(&self, token: &Secret, client_id: &str, http: &Arc<dyn Http>) -> Result<Answer, Error> {
+        let uid = jwt::claims(token.expose()).and_then(|claims| claims.uid).unwrap_or_default();
+        let mut url = self.urs.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(["api", "users", &uid]);
+        }
+        url.query_pairs_mut().append_pair("client_id", client_id);
+        let response = self.get(&url, token, http).await?;
+        judge_diagnosis(&response, &self.endpoint, &self.urs)
+    }
+}

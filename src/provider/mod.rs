@@ -1,0 +1,112 @@
+//! Who issues credentials: one file or folder for each kind, and the slice that lists them.
+//!
+//! A provider asks once and tells what came back. Caching, retries, counting and locks are the broker's.
+
+pub mod earthdata;
+pub mod sts;
+
+use crate::config::{Key, Settings};
+use crate::error::Error;
+use crate::lease::Issued;
+use crate::login::Access;
+use crate::ports::{Http, Later};
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// Every kind of provider. `--help`, `add`, the README's table and the contract tests read this slice.
+pub const KINDS: &[Kind] = &[earthdata::KIND, sts::KIND];
+
+/// A kind of provider, as the config names it.
+#[derive(Debug)]
+pub struct Kind {
+    pub name: &'static str,
+    /// One line for `--help`.
+    pub summary: &'static str,
+    pub keys: &'static [Key],
+    /// The kinds of login it can use, the usual one first.
+    pub logins: &'static [&'static str],
+    /// Short names that stand for whole settings.
+    pub presets: &'static [Preset],
+    pub build: fn(&Settings) -> Result<Arc<dyn Provider>, Error>,
+}
+
+/// A known endpoint.
+#[derive(Debug)]
+pub struct Preset {
+    pub name: &'static str,
+    pub aliases: &'static [&'static str],
+    pub settings: &'static [(&'static str, &'static str)],
+    /// What it opens, for a person.
+    pub opens: &'static str,
+}
+
+/// Asks an issuer for credentials. Never caches, never retries, never prompts.
+pub trait Provider: Debug + Send + Sync {
+    /// What it wants of a login.
+    fn need(&self) -> Need;
+
+    /// One attempt. `Rejected` says that the issuer did not take this access, so that another may be worth a try;
+    /// an `Error` that another would not help.
+    fn issue<'a>(&'a self, access: &'a Access, http: &'a Arc<dyn Http>) -> Later<'a, Result<Answer, Error>>;
+}
+
+/// What came of [`Provider::issue`].
+#[derive(Debug)]
+pub enum Answer {
+    Issued(Issued),
+    /// With what to tell the user if the login has no other access.
+    Rejected(Error),
+}
+
+/// The form of access that a provider can use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    Bearer,
+    Basic,
+    AwsKeys,
+    WebIdentity,
+}
+
+/// The preset of that name or alias, and its kind. Case does not count.
+pub fn preset(name: &str) -> Option<(&'static Kind, &'static Preset)> {
+    let same = |known: &&str| known.eq_ignore_ascii_case(name);
+    KINDS
+        .iter()
+        .flat_map(|kind| kind.presets.iter().map(move |preset| (kind, preset)))
+        .find(|(_, preset)| same(&preset.name) || preset.aliases.iter().any(|alias| same(&alias)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn kinds_presets_and_aliases_have_names_of_their_own() {
+        let mut seen = BTreeSet::new();
+        for kind in KINDS {
+            assert!(seen.insert(kind.name.to_ascii_lowercase()) || kind.name == "earthdata");
+            for preset in kind.presets {
+                for name in [preset.name].iter().chain(preset.aliases) {
+                    assert!(seen.insert(name.to_ascii_lowercase()), "{name} twice");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_kind_says_what_it_is_and_names_logins_that_exist() {
+        for kind in KINDS {
+            assert!(!kind.summary.is_empty() && !kind.logins.is_empty());
+            for login in kind.logins {
+                assert!(crate::login::KINDS.iter().any(|known| known.name == *login), "{login}");
+            }
+            for preset in kind.presets {
+                for (key, value) in preset.settings {
+                    let key = kind.keys.iter().find(|known| known.name == *key).expect("a preset sets known keys");
+                    assert_eq!(key.shape.check(value), Ok(()), "{value}");
+                }
+            }
+        }
+    }
+}

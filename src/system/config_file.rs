@@ -1,0 +1,127 @@
+//! The config file on disk: read only if nobody else can write it, written whole or not at all.
+
+use crate::config::Config;
+use crate::error::{Error, Place};
+use std::fs::{self, File, Metadata};
+use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+const MAX_CONFIG: u64 = 1024 * 1024;
+
+/// The text of the config; None where there is none.
+pub fn read_text(path: &Path) -> Result<Option<String>, Error> {
+    let disk = |error: std::io::Error| Error::disk("read", path, &error);
+    let real = match path.canonicalize() {
+        Ok(real) => real,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(disk(error)),
+    };
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(&real).map_err(disk)?;
+    let meta = file.metadata().map_err(disk)?;
+    if !meta.is_file() {
+        return Err(Error::configuration(format!("{} is no regular file", path.display()), "make it a file"));
+    }
+    only_ours(&real, &meta)?;
+    // Who can write a directory above can exchange the file; a link's own directories count as well as its target's.
+    for start in [real.as_path(), path] {
+        for parent in start.ancestors().skip(1).filter(|parent| !parent.as_os_str().is_empty()) {
+            only_ours(parent, &fs::metadata(parent).map_err(disk)?)?;
+        }
+    }
+    let mut text = String::new();
+    file.take(MAX_CONFIG).read_to_string(&mut text).map_err(disk)?;
+    Ok(Some(text))
+}
+
+/// The config, or the empty one where there is no file.
+pub fn read(path: &Path, home: &Path) -> Result<Config, Error> {
+    match read_text(path)? {
+        Some(text) => Config::parse(&text, path, home),
+        None => Ok(Config::empty(path)),
+    }
+}
+
+/// Writes `text` beside the file and renames it into place; a link's target is written, not the link.
+pub fn write(path: &Path, text: &str, mode: u32) -> Result<(), Error> {
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let disk = |error: std::io::Error| Error::disk("write", &real, &error);
+    let directory = real.parent().unwrap_or(Path::new("/"));
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(disk)?;
+    let mode = fs::metadata(&real).map_or(mode, |meta| meta.mode() & 0o7777);
+    let name = real.file_name().unwrap_or_default().to_string_lossy();
+    let temporary: PathBuf = directory.join(format!(".{name}.{}", crate::seal::hex(&crate::seal::random::<6>())));
+    let written = write_whole(&temporary, text, mode)
+        .and_then(|()| fs::rename(&temporary, &real))
+        .and_then(|()| File::open(directory)?.sync_all());
+    written.map_err(|error| {
+        let _ = fs::remove_file(&temporary);
+        disk(error)
+    })
+}
+
+fn write_whole(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// Refuses what somebody else owns or may write. A group of the user's own is no somebody else,
+/// and in a sticky directory of root's nobody can exchange another's files.
+fn only_ours(path: &Path, meta: &Metadata) -> Result<(), Error> {
+    let uid = rustix::process::getuid().as_raw();
+    let own_group = meta.gid() == uid && rustix::process::getgid().as_raw() == uid;
+    let sticky_root = meta.is_dir() && meta.uid() == 0 && meta.mode() & 0o1000 != 0;
+    let place = Some(Place { file: path.to_owned(), line: None });
+    if meta.uid() != uid && meta.uid() != 0 {
+        let message = format!("{} belongs to uid {}, who could change it", path.display(), meta.uid());
+        return Err(Error::Configuration { message, place, fix: "keep the config in a directory of your own".into() });
+    }
+    if !sticky_root && (meta.mode() & 0o002 != 0 || (meta.mode() & 0o020 != 0 && !own_group)) {
+        let message = format!("{} can be written by others (mode {:04o})", path.display(), meta.mode() & 0o7777);
+        return Err(Error::Configuration { message, place: None, fix: format!("chmod go-w {}", path.display()) });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    #[test]
+    fn s20_a_config_that_others_can_write_is_refused_with_the_command_that_mends_it() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("config.toml");
+        assert_eq!(read_text(&file).unwrap(), None);
+        write(&file, "autostart = false\n", 0o600).unwrap();
+        assert!(!read(&file, home.path()).unwrap().autostart);
+
+        let chmod = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        chmod(&file, 0o666);
+        assert!(read_text(&file).unwrap_err().hint().contains("chmod go-w"));
+        let link = home.path().join("link.toml");
+        symlink(&file, &link).unwrap();
+        assert!(read_text(&link).is_err(), "a link's target is what counts");
+        chmod(&file, 0o644);
+        assert!(read_text(&link).unwrap().is_some());
+        chmod(home.path(), 0o777);
+        assert!(read_text(&file).is_err(), "a directory that others can write");
+        chmod(home.path(), 0o700);
+    }
+
+    #[test]
+    fn a_write_keeps_mode_and_link_and_leaves_nothing_beside() {
+        let home = tempfile::tempdir().unwrap();
+        let (file, link) = (home.path().join("real"), home.path().join("link"));
+        write(&file, "a", 0o600).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        symlink(&file, &link).unwrap();
+        write(&link, "b", 0o600).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "b");
+        assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o640);
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 2);
+    }
+}

@@ -1,0 +1,143 @@
+//! HTTPS to issuers: one client for each route, no redirects, no cookies, no retries, everything bounded.
+
+use crate::error::Error;
+use crate::ports::{Http, Later, Request, Response, Route, SendError};
+use crate::secret::Secret;
+use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::{Certificate, Client, Method, redirect};
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+const MAX_BODY: usize = 256 * 1024;
+
+/// The real network. Clients are made at their first use, since the system's roots take a while to read.
+#[derive(Debug, Default)]
+pub struct Network {
+    /// Held to look up or insert, never across an await.
+    clients: Mutex<HashMap<Route, Client>>,
+}
+
+impl Http for Network {
+    fn send(&self, request: Request) -> Later<'_, Result<Response, SendError>> {
+        Box::pin(async move {
+            let client = self.client(&request)?;
+            let limit = request.limit;
+            tokio::time::timeout(limit, exchange(client, request)).await.map_err(|_| SendError::TimedOut)?
+        })
+    }
+}
+
+impl Network {
+    fn client(&self, request: &Request) -> Result<Client, SendError> {
+        // The loopback is never reached through a proxy, whatever the environment says.
+        if crate::config::is_loopback(&request.url) {
+            return build(&request.route, false);
+        }
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&request.route) {
+            return Ok(client.clone());
+        }
+        let client = build(&request.route, true)?;
+        clients.insert(request.route.clone(), client.clone());
+        Ok(client)
+    }
+}
+
+fn build(route: &Route, proxies: bool) -> Result<Client, SendError> {
+    let mut builder = Client::builder()
+        .redirect(redirect::Policy::none())
+        .connect_timeout(CONNECT_LIMIT)
+        .min_tls_version(reqwest::tls::Version::TLS_1_2)
+        .pool_idle_timeout(Duration::from_secs(30))
+        .user_agent(concat!("valetkey/", env!("CARGO_PKG_VERSION")));
+    if !proxies {
+        builder = builder.no_proxy();
+    }
+    if let Some(file) = &route.ca_file {
+        builder = builder.tls_certs_merge(certificates(file).map_err(SendError::Setup)?);
+    }
+    builder.build().map_err(|error| {
+        SendError::Setup(Error::configuration(format!("no TLS on this machine: {error}"), "install ca-certificates"))
+    })
+}
+
+/// All certificates of a PEM file.
+fn certificates(file: &Path) -> Result<Vec<Certificate>, Error> {
+    let fix = "set ca_file to a PEM file with the issuer's CA";
+    let pem = std::fs::read(file)
+        .map_err(|error| Error::configuration(format!("cannot read ca_file {}: {error}", file.display()), fix))?;
+    match Certificate::from_pem_bundle(&pem) {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => Err(Error::configuration(format!("ca_file {} holds no certificate", file.display()), fix)),
+    }
+}
+
+async fn exchange(client: Client, request: Request) -> Result<Response, SendError> {
+    let method = Method::from_bytes(request.method.as_bytes()).unwrap_or(Method::GET);
+    let host = request.url.host_str().unwrap_or_default().to_owned();
+    tracing::debug!(method = request.method, host, path = request.url.path(), "asking");
+    let mut builder = client.request(method, request.url);
+    for (name, value) in &request.headers {
+        let broken = |_| SendError::Setup(Error::protocol("a request header holds what no header may"));
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| broken(error.to_string()))?;
+        let mut value = HeaderValue::from_str(value.expose()).map_err(|error| broken(error.to_string()))?;
+        value.set_sensitive(true);
+        builder = builder.header(name, value);
+    }
+    if let Some(body) = &request.body {
+        builder = builder.body(body.expose().to_owned());
+    }
+    let mut response = builder.send().await.map_err(judge)?;
+    let status = response.status().as_u16();
+    let headers = response
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .collect();
+    let mut body = zeroize::Zeroizing::new(Vec::new());
+    while let Some(chunk) = response.chunk().await.map_err(judge)? {
+        if body.len() + chunk.len() > MAX_BODY {
+            return Err(SendError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    tracing::debug!(status, host, bytes = body.len(), "answered");
+    Ok(Response { status, headers, body: Secret::new(String::from_utf8_lossy(&body)) })
+}
+
+/// The innermost cause says most; the URL, which may hold what it should not, is left out.
+fn judge(error: reqwest::Error) -> SendError {
+    if error.is_timeout() {
+        return SendError::TimedOut;
+    }
+    let error = error.without_url();
+    let mut cause: &dyn std::error::Error = &error;
+    let mut untrusted = false;
+    while let Some(next) = cause.source() {
+        cause = next;
+        untrusted |= cause.to_string().contains("certificate");
+    }
+    let text = crate::error::printable(&cause.to_string());
+    if untrusted { SendError::Untrusted(text) } else { SendError::Unreachable(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn a_ca_file_that_is_missing_empty_or_no_pem_is_named() {
+        let missing = certificates(Path::new("/nonexistent/ca.pem")).unwrap_err();
+        assert!(missing.text().contains("/nonexistent/ca.pem"));
+        for content in ["", "hello", "-----BEGIN CERTIFICATE-----\nx\n"] {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            file.write_all(content.as_bytes()).unwrap();
+            let error = certificates(file.path()).unwrap_err();
+            assert!(error.text().contains(&file.path().display().to_string()), "{content}");
+        }
+    }
+}
