@@ -14,3 +14,5 @@ pub mod seal;
 #[cfg(feature = "agent")]
 pub mod secret;
 pub mod wire;
+#[cfg(feature = "agent")]
+pub mod worker;
