@@ -3,10 +3,14 @@ pub mod credentials;
 #[cfg(feature = "agent")]
 pub mod error;
 #[cfg(feature = "agent")]
+pub mod files;
+#[cfg(feature = "agent")]
 pub mod freshness;
 pub mod helper;
 #[cfg(feature = "agent")]
 pub mod lease;
+#[cfg(feature = "agent")]
+pub mod lock;
 #[cfg(feature = "agent")]
 pub mod ports;
 #[cfg(feature = "agent")]
