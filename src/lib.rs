@@ -1,3 +1,28 @@
+//! valetkey: an ssh-agent for temporary S3 credentials.
+//!
+//! ```text
+//! SDK ─exec→ helper ─Unix socket→ daemon → broker → login (who we are) → provider (who issues) ─HTTPS→ issuer
+//!                                            │
+//!                                            └→ cache (sealed, on disk)      keyring (logins, the cache's key)
+//! ```
+//!
+//! In reading order, from the ground up:
+//!
+//! - [`wire`] and [`helper`]: what runs inside every SDK. std and rustix alone.
+//! - [`secret`], [`error`], [`credentials`], [`lease`], [`freshness`], [`seal`], [`jwt`]: values and rules. They read no
+//!   clock, no variable and no file.
+//! - [`ports`]: the outside as small traits. [`system`] has the real ones.
+//! - [`config`]: what the user wrote, checked. [`provider`] and [`login`]: one file or folder for each kind, listed in a slice.
+//! - [`files`], [`lock`], [`worker`]: private files, their locks, and the thread for what may block.
+//! - [`cache`]: what rests on disk. [`broker`]: one flight for each profile, renewal ahead.
+//! - [`daemon`] and [`cli`]: the edges. [`standin`]: the issuer behind the demo and the tests.
+//!
+//! Invariants: nothing below `ports` reads a clock, the environment or a file; no provider names another; an answer
+//! from memory touches neither disk nor network; a secret is exposed in few places, all found by `expose`.
+
+pub mod helper;
+pub mod wire;
+
 #[cfg(feature = "agent")]
 pub mod config;
 #[cfg(feature = "agent")]
@@ -5,12 +30,15 @@ pub mod credentials;
 #[cfg(feature = "agent")]
 pub mod error;
 #[cfg(feature = "agent")]
+pub mod files;
+#[cfg(feature = "agent")]
 pub mod freshness;
-pub mod helper;
 #[cfg(feature = "agent")]
 pub mod jwt;
 #[cfg(feature = "agent")]
 pub mod lease;
+#[cfg(feature = "agent")]
+pub mod lock;
 #[cfg(feature = "agent")]
 pub mod login;
 #[cfg(feature = "agent")]
@@ -23,4 +51,5 @@ pub mod seal;
 pub mod secret;
 #[cfg(feature = "agent")]
 pub mod system;
-pub mod wire;
+#[cfg(feature = "agent")]
+pub mod worker;
