@@ -1,7 +1,7 @@
 //! An Earthdata Login user, by the bearer token that a person makes on the profile page.
 
 use super::{About, Access, AccessRequest, Granted, Kind, Login, SignIn, Source};
-use crate::config::{Key, Settings, Shape};
+use crate::config::{Key, Shape};
 use crate::credentials::written;
 use crate::error::Error;
 use crate::jwt::{self, Claims};
@@ -28,6 +28,11 @@ pub const KIND: Kind = Kind {
 /// The production system.
 pub(crate) fn production() -> Url {
     Url::parse("https://urs.earthdata.nasa.gov").expect("a constant URL")
+}
+
+/// Where a person makes tokens and approves applications.
+pub(crate) fn profile_page(urs: &Url) -> String {
+    format!("{}/profile", urs.as_str().trim_end_matches('/'))
 }
 
 #[derive(Debug)]
@@ -99,7 +104,7 @@ impl Earthdata {
     }
 
     fn page(&self) -> String {
-        format!("{}profile", self.urs)
+        profile_page(&self.urs)
     }
 }
 

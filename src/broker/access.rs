@@ -1,0 +1,144 @@
+//! A login's access for one request: one at a time for each login, across processes, stored for all who come later.
+
+use super::disk::Owner;
+use super::{Inner, StoredLogin, not_signed_in};
+use crate::cache::{Fingerprint, Pending, StoredAccess};
+use crate::config::LoginEntry;
+use crate::error::Error;
+use crate::freshness::LONGEST_WAIT;
+use crate::lock::Guard;
+use crate::login::{Access, AccessRequest, Granted};
+use crate::ports::SealingKey;
+use crate::provider::Need;
+use crate::seal::random_share;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why there is no access.
+pub(super) enum AccessFailure {
+    /// Nothing was sent.
+    NotAsked(Error),
+    /// The issuer of the login was asked.
+    Asked(Error),
+}
+
+/// Stored access that ends sooner than this is renewed instead of used.
+const LEAST_ACCESS: i64 = 30;
+
+impl Inner {
+    /// Access for `need`, other than `rejected`.
+    pub(super) async fn access(
+        self: &Arc<Self>,
+        entry: &LoginEntry,
+        need: Need,
+        rejected: Option<&Access>,
+        print: &Fingerprint,
+        key: &SealingKey,
+    ) -> Result<Access, AccessFailure> {
+        let name = &entry.name;
+        if !entry.login.asks_issuer() {
+            let stored = self.stored_login(name).await.map_err(AccessFailure::NotAsked)?;
+            let stored = stored.ok_or_else(|| AccessFailure::NotAsked(not_signed_in(name)))?;
+            let granted = self.ask_login(entry, &stored, need, rejected).await.map_err(AccessFailure::NotAsked)?;
+            return Ok(granted.access);
+        }
+        let _guard = self.login_turn(name).await.map_err(AccessFailure::NotAsked)?;
+        // Under the lock: somebody else may have made the request meanwhile.
+        if let Some(stored) = self.stored_access(name, print, key).await.filter(|access| Some(access) != rejected) {
+            return Ok(stored);
+        }
+        // A task of its own: what happens from here to the store must not be cut off with the flight.
+        let (inner, entry, rejected) = (self.clone(), entry.clone(), rejected.cloned());
+        let (print, key) = (print.clone(), key.clone());
+        self.rotations.send_modify(|count| *count += 1);
+        let exchange = tokio::spawn(async move {
+            let _counted = Counted(inner.clone());
+            inner.exchange(&entry, need, rejected.as_ref(), &print, &key).await
+        });
+        exchange.await.unwrap_or_else(|_| Err(AccessFailure::NotAsked(Error::protocol("a bug: the login panicked"))))
+    }
+
+    /// Reads the secret, asks, stores what was rotated, and only then lets the access out.
+    async fn exchange(
+        &self,
+        entry: &LoginEntry,
+        need: Need,
+        rejected: Option<&Access>,
+        print: &Fingerprint,
+        key: &SealingKey,
+    ) -> Result<Access, AccessFailure> {
+        let name = &entry.name;
+        let stored = self.current_login(name, key).await.map_err(AccessFailure::NotAsked)?;
+        let stored = stored.ok_or_else(|| AccessFailure::NotAsked(not_signed_in(name)))?;
+        // The old secret dies with the exchange: the store is shown to be writable before.
+        self.store_login(name, &stored).await.map_err(AccessFailure::NotAsked)?;
+        let granted = self.ask_login(entry, &stored, need, rejected).await.map_err(AccessFailure::Asked)?;
+        if let Some(secret) = granted.rotated {
+            self.keep_rotated(name, &stored, stored.rotated(secret), key).await.map_err(AccessFailure::Asked)?;
+        }
+        if let Some(expires) = granted.expires {
+            let (owner, print, key) = (name.clone(), print.clone(), key.clone());
+            let access = StoredAccess { access: granted.access.clone(), expires };
+            let written = self.disk.run(move |cache| cache.write_access(&owner, &print, &key, &access)).await;
+            self.note("access", written.err().map(|error| error.to_string()));
+        }
+        Ok(granted.access)
+    }
+
+    /// Stores a rotated secret if the version there is still the one that was read; seals it into a pending file where
+    /// the store fails.
+    async fn keep_rotated(&self, name: &str, read: &StoredLogin, rotated: StoredLogin, key: &SealingKey) -> Result<(), Error> {
+        match self.stored_login(name).await {
+            Ok(Some(there)) if there.version != read.version => {
+                tracing::info!(login = name, "somebody signed in during a rotation; the sign-in stands");
+                return Ok(());
+            }
+            _ => {}
+        }
+        let Err(error) = self.store_login(name, &rotated).await else { return Ok(()) };
+        self.note("keyring", Some(format!("a rotated secret of {name} waits to be stored: {error}")));
+        let pending = Pending { instead_of: read.version.clone(), login: rotated.to_secret() };
+        let (owner, key) = (name.to_owned(), key.clone());
+        self.disk.run(move |cache| cache.write_pending(&owner, &key, &pending)).await
+    }
+
+    async fn ask_login(&self, entry: &LoginEntry, stored: &StoredLogin, need: Need, rejected: Option<&Access>) -> Result<Granted, Error> {
+        let now = self.outside.clock.now();
+        let request = AccessRequest { secret: &stored.secret, need, rejected, http: &self.outside.http, now: &now };
+        entry.login.access(request).await
+    }
+
+    async fn stored_access(&self, name: &str, print: &Fingerprint, key: &SealingKey) -> Option<Access> {
+        let (owner, print, key) = (name.to_owned(), print.clone(), key.clone());
+        let stored = self.disk.run(move |cache| cache.access(&owner, &print, &key)).await.ok().flatten()?;
+        let left = stored.expires.as_second() - self.outside.clock.now().wall.as_second();
+        (left >= LEAST_ACCESS).then_some(stored.access)
+    }
+
+    /// The login's lock, taken after the profile's and never before it.
+    async fn login_turn(&self, name: &str) -> Result<Option<Guard>, Error> {
+        let deadline = tokio::time::Instant::now() + LONGEST_WAIT;
+        loop {
+            match self.disk.try_lock(Owner::Login(name.to_owned())).await {
+                Ok(Some(guard)) => return Ok(Some(guard)),
+                Ok(None) if tokio::time::Instant::now() < deadline => {
+                    tokio::time::sleep(Duration::from_secs_f64(0.01 + 0.03 * random_share())).await;
+                }
+                Ok(None) => return Err(Error::unavailable(format!("another process is still signing in as {name}"))),
+                Err(error) => {
+                    self.note("lock", Some(error.to_string()));
+                    return Ok(None);
+                }
+            }
+        }
+    }
+}
+
+/// Counts an exchange that must not be cut short, for as long as it lives.
+struct Counted(Arc<Inner>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.rotations.send_modify(|count| *count -= 1);
+    }
+}

@@ -1,0 +1,376 @@
+//! One request to one issuer, on behalf of everyone who waits: lock, look again, ask, tell, write.
+
+use super::access::AccessFailure;
+use super::disk::Owner;
+use super::{Inner, Manner, State, not_signed_in};
+use crate::cache::{Again, Fingerprint, Record};
+use crate::config::{LoginEntry, Profile};
+use crate::error::{Error, Remedy};
+use crate::freshness::{Freshness, LEAST_SERVED, LONGEST_WAIT, early_by, judge, rest_after_failure};
+use crate::lease::Lease;
+use crate::lock::Guard;
+use crate::ports::{Moment, SealingKey};
+use crate::provider::Answer;
+use crate::seal::{key_id, random_share};
+use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// What a flight brings to those who wait for it.
+pub(super) type Outcome = Result<Arc<Lease>, Error>;
+
+/// A one-shot's flight ends before its waiter does, so that its failure is on record when the process is gone.
+const ONE_SHOT: Duration = Duration::from_secs(17);
+
+impl Inner {
+    /// The flight of `profile` under way, or a new one in a task of its own: a client that leaves cancels nothing.
+    pub(super) fn start(
+        self: &Arc<Self>,
+        state: &mut State,
+        profile: &str,
+        min_valid: i64,
+    ) -> watch::Receiver<Option<Outcome>> {
+        let (config, id) = (state.config.clone(), state.next_flight);
+        let (outcome, receiver) = watch::channel(None);
+        let Some(slot) = state.slots.get_mut(profile) else { return receiver };
+        // A channel whose sender is gone without a word is a flight that broke off, and counts as none.
+        if let Some(flying) = &slot.flight
+            && flying.outcome.has_changed().is_ok()
+        {
+            return flying.outcome.clone();
+        }
+        let (Some(profile), Some(login)) =
+            (config.profiles.get(profile).cloned(), config.profiles.get(profile).and_then(|p| config.logins.get(&p.login)))
+        else {
+            return receiver;
+        };
+        let flight =
+            Flight { inner: self.clone(), slot: slot.id, id, name: profile.name.clone(), login: login.clone(), profile, min_valid, outcome };
+        self.flights.send_modify(|count| *count += 1);
+        let task = tokio::spawn(flight.fly()).abort_handle();
+        slot.flight = Some(super::slot::Flying { id, outcome: receiver.clone(), task });
+        state.next_flight += 1;
+        receiver
+    }
+}
+
+struct Flight {
+    inner: Arc<Inner>,
+    /// The slot it was started for: another that took its place after a reload gets nothing of it.
+    slot: u64,
+    id: u64,
+    name: String,
+    profile: Profile,
+    login: LoginEntry,
+    min_valid: i64,
+    outcome: watch::Sender<Option<Outcome>>,
+}
+
+/// On what the cache depends, found out once for each flight.
+struct Basis {
+    key: SealingKey,
+    login: Fingerprint,
+    profile: Fingerprint,
+}
+
+/// What waiting for the lock came to.
+enum Turn {
+    /// Ours, or passed over where locking itself fails.
+    Ours(Option<Guard>),
+    /// Another process has just got a lease.
+    Lease(Lease),
+}
+
+impl Flight {
+    async fn fly(self) {
+        if let Err(error) = self.try_to_issue().await {
+            self.publish(Err(error));
+        }
+    }
+
+    /// On success everything is published on the way; an error is the caller's to publish.
+    async fn try_to_issue(&self) -> Result<(), Error> {
+        let basis = self.basis().await?;
+        if self.cached(&basis).await.is_some_and(|lease| self.offer(lease)) {
+            return Ok(());
+        }
+        let before = self.record(&basis).await.map(|record| record.id);
+        let guard = match self.turn(&basis, before.as_deref()).await? {
+            Turn::Ours(guard) => guard,
+            Turn::Lease(lease) => {
+                self.publish(Ok(Arc::new(lease)));
+                return Ok(());
+            }
+        };
+        // Under the lock: another process may have done it, or failed at it, meanwhile.
+        if self.cached(&basis).await.is_some_and(|lease| self.offer(lease)) {
+            return Ok(());
+        }
+        let now = self.now();
+        if let Some(record) = self.record(&basis).await
+            && (record.rest(&now) > Duration::ZERO || Some(&record.id) != before.as_ref())
+        {
+            let told = record.told(&now);
+            self.remember(record);
+            return Err(told);
+        }
+        let issued = match self.inner.manner {
+            Manner::Daemon => self.issue(&basis).await,
+            Manner::OneShot => tokio::time::timeout(ONE_SHOT, self.issue(&basis)).await.unwrap_or_else(|_| {
+                let message = format!("the issuer of {} did not answer within {} s", self.name, ONE_SHOT.as_secs());
+                Err(Attempt::Asked(Error::unavailable(message)))
+            }),
+        };
+        let done = match issued {
+            Ok(lease) => {
+                let lease = Arc::new(lease);
+                // The disk never holds up an answer: waiters first, then the cache, still under the lock.
+                self.publish(Ok(lease.clone()));
+                let written = self.inner.disk.write_lease(&self.name, &basis.profile, &basis.key, &lease).await;
+                self.inner.note("cache", written.err().map(|error| error.to_string()));
+                self.clear_records().await;
+                Ok(())
+            }
+            Err(Attempt::NotAsked(error)) => Err(error),
+            Err(Attempt::Asked(error)) => Err(self.put_on_record(&basis, error).await),
+        };
+        drop(guard);
+        done
+    }
+
+    /// Who we are, and the key. A keyring that does not answer is an error: never a miss, and never a reason to ask.
+    async fn basis(&self) -> Result<Basis, Error> {
+        let stored = self.inner.stored_login(&self.login.name).await?;
+        let stored = stored.filter(|stored| stored.kind == self.login.kind.name);
+        let stored = stored.ok_or_else(|| not_signed_in(&self.login.name))?;
+        let key = match self.inner.outside.keyring.key(false).await? {
+            Some(key) => key,
+            None => self.inner.outside.keyring.key(true).await?.ok_or_else(|| Error::protocol("the keyring made no key"))?,
+        };
+        let login = Fingerprint::of_login(&self.login, &stored.session, &key_id(&key));
+        let profile = Fingerprint::of_profile(&self.profile, &login);
+        Ok(Basis { key, login, profile })
+    }
+
+    async fn cached(&self, basis: &Basis) -> Option<Lease> {
+        match self.inner.disk.lease(&self.name, &basis.profile, &basis.key).await {
+            Ok(lease) => lease.filter(|lease| lease.remaining(&self.now()) >= LEAST_SERVED),
+            Err(error) => {
+                self.inner.note("cache", Some(error.to_string()));
+                None
+            }
+        }
+    }
+
+    /// Takes a cached lease into memory. True if it is so good that the flight is over.
+    fn offer(&self, lease: Lease) -> bool {
+        let now = self.now();
+        if self.good(&lease, &now) {
+            self.publish(Ok(Arc::new(lease)));
+            return true;
+        }
+        // Valid, though not for long: what those who wait may fall back upon.
+        let due = judge(lease.remaining(&now), lease.life, 0.5) == Freshness::Due && self.min_valid == 0;
+        let lease = Arc::new(lease);
+        self.with_slot(|slot| {
+            if slot.lease.as_ref().is_none_or(|held| held.remaining(&now) < lease.remaining(&now)) {
+                slot.take(lease.clone(), false, &now);
+            }
+        });
+        if due && self.inner.manner == Manner::Daemon {
+            self.outcome.send_replace(Some(Ok(lease)));
+        }
+        false
+    }
+
+    fn good(&self, lease: &Lease, now: &Moment) -> bool {
+        let remaining = lease.remaining(now);
+        let served = remaining - early_by(lease.life, remaining);
+        judge(remaining, lease.life, 0.5) == Freshness::Fresh && served >= self.min_valid
+    }
+
+    /// Waits for the profile's lock, polling: meanwhile what another process brings home, or fails at, is ours too.
+    async fn turn(&self, basis: &Basis, before: Option<&str>) -> Result<Turn, Error> {
+        let deadline = tokio::time::Instant::now() + LONGEST_WAIT;
+        loop {
+            match self.inner.disk.try_lock(Owner::Profile(self.name.clone())).await {
+                Ok(Some(guard)) => {
+                    self.inner.note("lock", None);
+                    return Ok(Turn::Ours(Some(guard)));
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    self.inner.note("lock", Some(error.to_string()));
+                    return Ok(Turn::Ours(None));
+                }
+            }
+            if let Some(lease) = self.cached(basis).await.filter(|lease| self.good(lease, &self.now())) {
+                return Ok(Turn::Lease(lease));
+            }
+            if let Some(record) = self.record(basis).await.filter(|record| Some(record.id.as_str()) != before) {
+                let told = record.told(&self.now());
+                self.remember(record);
+                return Err(told);
+            }
+            if tokio::time::Instant::now() >= deadline {
+                return Err(Error::unavailable(format!("another process is still asking the issuer of {}", self.name)));
+            }
+            tokio::time::sleep(Duration::from_secs_f64(0.01 + 0.03 * random_share())).await;
+        }
+    }
+
+    /// Asks the issuer; if it refuses the access, once more with another, if the login has another.
+    async fn issue(&self, basis: &Basis) -> Result<Lease, Attempt> {
+        let provider = &self.profile.provider;
+        let mut refused = None;
+        for _ in 0..2 {
+            let access = self.inner.access(&self.login, provider.need(), refused.as_ref(), &basis.login, &basis.key).await;
+            let access = match (access, refused.is_some()) {
+                (Ok(access), _) => access,
+                (Err(AccessFailure::NotAsked(error)), false) => return Err(Attempt::NotAsked(error)),
+                (Err(AccessFailure::NotAsked(error) | AccessFailure::Asked(error)), _) => return Err(Attempt::Asked(error)),
+            };
+            match provider.issue(&access, &self.inner.outside.http).await {
+                Ok(Answer::Issued(issued)) => {
+                    return Lease::new(issued, &self.now())
+                        .map_err(|why| Attempt::Asked(Error::protocol(format!("what the issuer of {} sent cannot be used: {why}", self.name))));
+                }
+                Ok(Answer::Rejected(error)) if refused.is_some() => return Err(Attempt::Asked(self.for_this_login(error))),
+                Ok(Answer::Rejected(_)) => refused = Some(access),
+                Err(error) => return Err(Attempt::Asked(self.for_this_login(error))),
+            }
+        }
+        Err(Attempt::Asked(Error::sign_in(&self.login.name, "the issuer refuses the login's access")))
+    }
+
+    /// A provider does not know what the config calls the login.
+    fn for_this_login(&self, error: Error) -> Error {
+        match error {
+            Error::LoginRequired { message, remedy: Remedy::SignIn(_) } => Error::sign_in(&self.login.name, message),
+            other => other,
+        }
+    }
+
+    /// The failure on record that answers for this profile, or for its login.
+    async fn record(&self, basis: &Basis) -> Option<Record> {
+        let now = self.now();
+        for (owner, print) in [
+            (Owner::Profile(self.name.clone()), &basis.profile),
+            (Owner::Login(self.login.name.clone()), &basis.login),
+        ] {
+            let found = self.inner.disk.record(owner).await.ok().flatten();
+            if let Some(record) = found.filter(|record| record.holds(print, &now)) {
+                return Some(record);
+            }
+        }
+        None
+    }
+
+    /// Writes a failure down for every process, before the lock is left.
+    async fn put_on_record(&self, basis: &Basis, error: Error) -> Error {
+        let now = self.now();
+        let (owner, print) = match &error {
+            Error::LoginRequired { .. } => (Owner::Login(self.login.name.clone()), &basis.login),
+            _ => (Owner::Profile(self.name.clone()), &basis.profile),
+        };
+        let last = self.inner.disk.record(owner.clone()).await.ok().flatten();
+        let attempts = last.filter(|last| last.fingerprint == print.as_str()).map_or(0, |last| last.attempts) + 1;
+        let again = again(&error, attempts, random_share(), &now);
+        let record = Record::new(error, print, again, attempts, &now);
+        let told = record.told(&now);
+        tracing::warn!(profile = self.name, kind = told.kind().name(), attempts, "{told}");
+        let written = self.inner.disk.write_record(owner, Some(record.clone())).await;
+        self.inner.note("failures", written.err().map(|error| error.to_string()));
+        self.remember(record);
+        told
+    }
+
+    async fn clear_records(&self) {
+        for owner in [Owner::Profile(self.name.clone()), Owner::Login(self.login.name.clone())] {
+            if let Ok(Some(_)) = self.inner.disk.record(owner.clone()).await {
+                let _ = self.inner.disk.write_record(owner, None).await;
+            }
+        }
+    }
+
+    fn remember(&self, record: Record) {
+        self.with_slot(|slot| slot.failure = Some(record));
+    }
+
+    /// Into memory, then to those who wait.
+    fn publish(&self, outcome: Outcome) {
+        if let Ok(lease) = &outcome {
+            let now = self.now();
+            let issued = lease.issued_boot + Duration::from_secs(1) >= now.boot && lease.boot_id == now.boot_id;
+            self.with_slot(|slot| slot.take(lease.clone(), issued, &now));
+            self.inner.wake.notify_one();
+        }
+        self.outcome.send_replace(Some(outcome));
+    }
+
+    fn with_slot(&self, change: impl FnOnce(&mut super::slot::Slot)) {
+        if let Some(slot) = self.inner.lock().slots.get_mut(&self.name).filter(|slot| slot.id == self.slot) {
+            change(slot);
+        }
+    }
+
+    fn now(&self) -> Moment {
+        self.inner.outside.clock.now()
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        let id = self.id;
+        self.with_slot(|slot| {
+            if slot.flight.as_ref().is_some_and(|flying| flying.id == id) {
+                slot.flight = None;
+            }
+        });
+        self.inner.flights.send_modify(|count| *count -= 1);
+        self.inner.wake.notify_one();
+    }
+}
+
+/// Why there is no lease.
+enum Attempt {
+    /// Nothing was sent: nothing to put on record.
+    NotAsked(Error),
+    Asked(Error),
+}
+
+/// When what failed may be asked again: a refused login never by itself, a missing right once a minute,
+/// the rest when the issuer says, or with growing pauses.
+fn again(error: &Error, attempts: u32, jitter: f64, now: &Moment) -> Again {
+    let wait = match error {
+        Error::LoginRequired { .. } => return Again::WithAnotherLogin,
+        Error::Denied { .. } => Duration::from_secs(60),
+        Error::Unavailable { retry_after: Some(seconds), .. } => Duration::from_secs(*seconds),
+        _ => rest_after_failure(attempts, jitter),
+    };
+    let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::ZERO);
+    Again::At(now.wall.checked_add(wait).unwrap_or(Timestamp::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lease::tests::moment;
+
+    #[test]
+    fn each_kind_of_failure_has_its_pause() {
+        let now = moment(0);
+        let pause = |error: &Error, attempts| match again(error, attempts, 1.0, &now) {
+            Again::At(time) => Some(time.as_second() - now.wall.as_second()),
+            Again::WithAnotherLogin => None,
+        };
+        assert_eq!(pause(&Error::sign_in("x", "no"), 1), None);
+        let denied = Error::Denied { message: String::new(), url: None, hint: String::new() };
+        assert_eq!(pause(&denied, 9), Some(60));
+        let told = Error::Unavailable { message: String::new(), retry_after: Some(120) };
+        assert_eq!(pause(&told, 1), Some(120));
+        assert_eq!(pause(&Error::unavailable(""), 1), Some(2));
+        assert_eq!(pause(&Error::unavailable(""), 20), Some(60));
+    }
+}

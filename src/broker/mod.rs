@@ -1,0 +1,307 @@
+//! Stands between many clients and few issuers: answers from memory, one flight for each profile, renewal ahead.
+//!
+//! Nothing here reads a clock, a file or the network by itself: see `ports`, and `disk` for the cache's thread.
+
+mod access;
+mod disk;
+mod flight;
+mod logins;
+mod scheduler;
+mod slot;
+mod status;
+
+pub use logins::{StoredLogin, not_signed_in};
+pub use status::{ProfileStatus, Status};
+
+use crate::cache::Cache;
+use crate::config::Config;
+use crate::error::Error;
+use crate::freshness::{LONGEST_WAIT, early_by};
+use crate::lease::Lease;
+use crate::ports::{Moment, Outside};
+use disk::Disk;
+use flight::Outcome;
+use jiff::{SignedDuration, Timestamp};
+use slot::{Decision, Slot};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+
+/// The broker; a handle, cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Broker(Arc<Inner>);
+
+/// Whether the process stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// Renews behind an answer; flights outlive their waiters.
+    Daemon,
+    /// One answer and gone: waits where a daemon would renew behind, and ends its flight before the waiter leaves.
+    OneShot,
+}
+
+/// Credentials for one answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    pub lease: Arc<Lease>,
+    /// The expiration that consumers are told.
+    pub published: Timestamp,
+}
+
+#[derive(Debug)]
+struct Inner {
+    outside: Outside,
+    disk: Disk,
+    manner: Manner,
+    /// Held for look-ups, never across an await.
+    state: Mutex<State>,
+    /// Something is due earlier than the scheduler thought.
+    wake: Notify,
+    /// Flights under way, and apart from them the exchanges that must not be cut short.
+    flights: watch::Sender<usize>,
+    rotations: watch::Sender<usize>,
+}
+
+#[derive(Debug)]
+struct State {
+    config: Arc<Config>,
+    slots: HashMap<String, Slot>,
+    next_flight: u64,
+    closing: bool,
+    /// What does not work as it should though answers go out, by area.
+    troubles: BTreeMap<&'static str, String>,
+}
+
+/// More would mean a loop, not a herd.
+const MOST_WAITERS: usize = 4096;
+
+impl Broker {
+    pub fn new(outside: Outside, state: &std::path::Path, config: Config, manner: Manner) -> Broker {
+        Broker(Arc::new(Inner {
+            outside,
+            disk: Disk::new(Cache::new(state)),
+            manner,
+            state: Mutex::new(State {
+                config: Arc::new(config),
+                slots: HashMap::new(),
+                next_flight: 0,
+                closing: false,
+                troubles: BTreeMap::new(),
+            }),
+            wake: Notify::new(),
+            flights: watch::channel(0).0,
+            rotations: watch::channel(0).0,
+        }))
+    }
+
+    /// Credentials of `profile` that are valid for `min_valid` seconds or more by their published expiration.
+    /// From memory where they are good; else after a flight, within 18 s.
+    pub async fn credentials(&self, profile: &str, min_valid: i64) -> Result<Served, Error> {
+        // The second round is for who joined a flight that wanted less than he does.
+        for last in [false, true] {
+            let (patience, mut outcome, _waiting) = match self.0.decide(profile, min_valid)? {
+                Next::Serve(served) => return Ok(served),
+                Next::Wait(patience, outcome, waiting) => (patience, outcome, waiting),
+            };
+            let landed = tokio::time::timeout(patience.wait, outcome.wait_for(Option::is_some)).await;
+            let landed: Option<Outcome> = match landed {
+                Ok(Ok(outcome)) => outcome.clone(),
+                // The flight's task ended without a word: it panicked, or was cancelled with the daemon.
+                Ok(Err(_)) => Some(Err(Error::unavailable("the request to the issuer was broken off"))),
+                Err(_) => None,
+            };
+            let now = self.0.outside.clock.now();
+            let error = match landed {
+                Some(Ok(lease)) => {
+                    let served = serve(lease, &now);
+                    match (served.valid_for(&now) >= min_valid, last) {
+                        (true, _) => return Ok(served),
+                        (false, true) => return Err(too_demanding(profile, min_valid, &served.lease)),
+                        (false, false) => continue,
+                    }
+                }
+                Some(Err(error)) => error,
+                None => {
+                    let seconds = LONGEST_WAIT.as_secs();
+                    Error::unavailable(format!("the issuer of {profile} has not answered within {seconds} s; still asking"))
+                }
+            };
+            // What is still valid is served whatever fails.
+            let old = self.0.lock().slots.get(profile).and_then(|slot| slot.valid(&now));
+            return match old.filter(|_| patience.then_take_the_old).map(|lease| serve(lease, &now)) {
+                Some(served) if served.valid_for(&now) >= min_valid => Ok(served),
+                _ => Err(error),
+            };
+        }
+        Err(Error::unavailable(format!("the credentials of {profile} change faster than they can be served")))
+    }
+
+    /// Takes a new config. Profiles whose settings or login changed are asked for anew; the others notice nothing.
+    pub fn reload(&self, config: Config) {
+        let mut state = self.0.lock();
+        let old = std::mem::replace(&mut state.config, Arc::new(config));
+        let new = state.config.clone();
+        let same = |name: &str| match (old.profiles.get(name), new.profiles.get(name)) {
+            (Some(a), Some(b)) => {
+                let logins = (old.logins.get(&a.login), new.logins.get(&b.login));
+                a.kind.name == b.kind.name
+                    && a.settings.canonical() == b.settings.canonical()
+                    && matches!(logins, (Some(x), Some(y)) if x.kind.name == y.kind.name && x.settings.canonical() == y.settings.canonical())
+            }
+            _ => false,
+        };
+        state.slots.retain(|name, _| same(name));
+        drop(state);
+        self.0.wake.notify_one();
+    }
+
+    /// Forgets what depends on `login`: somebody signed in anew, or out.
+    pub fn login_changed(&self, login: &str) {
+        let mut state = self.0.lock();
+        let config = state.config.clone();
+        state.slots.retain(|name, _| config.profiles.get(name).is_some_and(|profile| profile.login != login));
+    }
+
+    /// Stores a secret that a person just gave, and forgets what depended on the old one.
+    pub async fn store_login(&self, login: &str, stored: &StoredLogin) -> Result<(), Error> {
+        self.0.store_login(login, stored).await?;
+        self.login_changed(login);
+        Ok(())
+    }
+
+    /// The stored secret of `login`; None where nobody has signed in.
+    pub async fn stored_login(&self, login: &str) -> Result<Option<StoredLogin>, Error> {
+        self.0.stored_login(login).await
+    }
+
+    /// The profiles of the config.
+    pub fn config(&self) -> Arc<Config> {
+        self.0.lock().config.clone()
+    }
+
+    /// Notes what does not work though answers go out (shown by `status`), or that it works again.
+    pub fn note(&self, area: &'static str, trouble: Option<String>) {
+        self.0.note(area, trouble);
+    }
+
+    /// Waits until every flight has ended, its cache written; `limit` at most.
+    pub async fn settle(&self, limit: Duration) {
+        let mut flights = self.0.flights.subscribe();
+        let _ = tokio::time::timeout(limit, flights.wait_for(|count| *count == 0)).await;
+    }
+
+    /// Takes no more requests, cancels flights, and waits for exchanges that cannot be cancelled without loss.
+    pub async fn close(&self) {
+        {
+            let mut state = self.0.lock();
+            state.closing = true;
+            state.slots.values().for_each(Slot::cancel);
+        }
+        self.0.wake.notify_one();
+        let mut rotations = self.0.rotations.subscribe();
+        let _ = rotations.wait_for(|count| *count == 0).await;
+    }
+}
+
+impl Served {
+    /// The `credential_process` JSON, one line.
+    pub fn process_json(&self) -> String {
+        self.lease.credentials.process_json(self.published)
+    }
+
+    /// Seconds until the published expiration, by the issuer's clock.
+    fn valid_for(&self, now: &Moment) -> i64 {
+        let remaining = self.lease.remaining(now);
+        remaining - early_by(self.lease.life, remaining)
+    }
+}
+
+fn serve(lease: Arc<Lease>, now: &Moment) -> Served {
+    let early = early_by(lease.life, lease.remaining(now));
+    let end = lease.credentials.expiration;
+    let published = end.checked_sub(SignedDuration::from_secs(early)).unwrap_or(end);
+    Served { lease, published }
+}
+
+fn too_demanding(profile: &str, min_valid: i64, lease: &Lease) -> Error {
+    let most = lease.life - early_by(lease.life, lease.life);
+    Error::configuration(
+        format!("credentials valid for {min_valid} s were asked for, but the issuer of {profile} gives {most} s"),
+        format!("ask for less than {most} s, or set a longer duration where the provider has one"),
+    )
+}
+
+// === impl Inner ===
+
+/// What a request does now.
+enum Next {
+    Serve(Served),
+    Wait(crate::freshness::Patience, watch::Receiver<Option<Outcome>>, Waiting),
+}
+
+/// Counts a waiter for as long as it waits.
+struct Waiting {
+    inner: Arc<Inner>,
+    profile: String,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(slot) = self.inner.lock().slots.get_mut(&self.profile) {
+            slot.waiters = slot.waiters.saturating_sub(1);
+        }
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, area: &'static str, trouble: Option<String>) {
+        let mut state = self.lock();
+        match trouble {
+            Some(text) => {
+                if state.troubles.get(area) != Some(&text) {
+                    tracing::warn!(area, "{text}");
+                }
+                state.troubles.insert(area, text);
+            }
+            None => {
+                state.troubles.remove(area);
+            }
+        }
+    }
+
+    fn decide(self: &Arc<Self>, profile: &str, min_valid: i64) -> Result<Next, Error> {
+        let now = self.outside.clock.now();
+        let mut state = self.lock();
+        if state.closing {
+            return Err(Error::unavailable("the daemon is stopping"));
+        }
+        state.config.profile(profile)?;
+        let slot = state.slots.entry(profile.to_owned()).or_insert_with(Slot::new);
+        if slot.ask(&now) {
+            // Asked for again after a while: its renewal is to be planned.
+            self.wake.notify_one();
+        }
+        match slot.decide(&now, min_valid, self.manner) {
+            Decision::Serve(lease) => Ok(Next::Serve(serve(lease, &now))),
+            Decision::ServeAndRenew(lease) => {
+                self.start(&mut state, profile, min_valid);
+                Ok(Next::Serve(serve(lease, &now)))
+            }
+            Decision::Refuse(error) => Err(error),
+            Decision::TooDemanding(lease) => Err(too_demanding(profile, min_valid, &lease)),
+            Decision::Wait(patience) => {
+                if slot.waiters >= MOST_WAITERS {
+                    return Err(Error::unavailable(format!("{MOST_WAITERS} clients wait for {profile} already")));
+                }
+                slot.waiters += 1;
+                let outcome = self.start(&mut state, profile, min_valid);
+                Ok(Next::Wait(patience, outcome, Waiting { inner: self.clone(), profile: profile.to_owned() }))
+            }
+        }
+    }
+}

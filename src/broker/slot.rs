@@ -1,0 +1,208 @@
+//! What is known of one profile, and what a request does with it: decisions of values and `now`.
+
+use super::Manner;
+use super::flight::Outcome;
+use crate::cache::Record;
+use crate::error::Error;
+use crate::freshness::{Freshness, LEAST_SERVED, LONGEST_WAIT, Patience, early_by, judge, renewal, rest_after_success};
+use crate::lease::Lease;
+use crate::ports::Moment;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+/// A profile's place in memory.
+#[derive(Debug)]
+pub(super) struct Slot {
+    /// Tells this slot from one that took its place after a reload.
+    pub(super) id: u64,
+    pub(super) lease: Option<Arc<Lease>>,
+    /// The failure that answers until its next attempt is due.
+    pub(super) failure: Option<Record>,
+    pub(super) flight: Option<Flying>,
+    pub(super) waiters: usize,
+    /// Spreads renewals, one number for the life of a lease.
+    jitter: f64,
+    /// Boot-time of the last request, and until when no unforced flight starts.
+    asked: Option<Duration>,
+    rests_until: Duration,
+    repeats: u32,
+    pub(super) answers: u64,
+}
+
+/// A flight under way.
+#[derive(Debug)]
+pub(super) struct Flying {
+    pub(super) id: u64,
+    pub(super) outcome: watch::Receiver<Option<Outcome>>,
+    pub(super) task: AbortHandle,
+}
+
+/// What to do with a request.
+#[derive(Debug)]
+pub(super) enum Decision {
+    Serve(Arc<Lease>),
+    ServeAndRenew(Arc<Lease>),
+    Wait(Patience),
+    /// A failure on record answers.
+    Refuse(Error),
+    /// No credentials of this issuer ever live as long as is asked.
+    TooDemanding(Arc<Lease>),
+}
+
+/// A daemon that nobody asks renews nothing: a profile counts as used for the longer of this and its life.
+const USED_FOR: i64 = 3600;
+
+impl Slot {
+    pub(super) fn new() -> Slot {
+        Slot {
+            id: u64::from_le_bytes(crate::seal::random()),
+            lease: None,
+            failure: None,
+            flight: None,
+            waiters: 0,
+            jitter: crate::seal::random_share(),
+            asked: None,
+            rests_until: Duration::ZERO,
+            repeats: 0,
+            answers: 0,
+        }
+    }
+
+    /// Notes a request; true if it wakes a profile that nobody had used.
+    pub(super) fn ask(&mut self, now: &Moment) -> bool {
+        let idle = !self.in_use(now);
+        self.asked = Some(now.boot);
+        self.answers += 1;
+        idle
+    }
+
+    pub(super) fn decide(&self, now: &Moment, min_valid: i64, manner: Manner) -> Decision {
+        let refused = self.failure.as_ref().filter(|record| record.rest(now) > Duration::ZERO);
+        let longest = Patience { wait: LONGEST_WAIT, then_take_the_old: false };
+        let Some(lease) = &self.lease else {
+            return refused.map_or(Decision::Wait(longest), |record| Decision::Refuse(record.told(now)));
+        };
+        let remaining = lease.remaining(now);
+        let rests = refused.is_some() || now.boot < self.rests_until;
+        if remaining - early_by(lease.life, remaining) < min_valid {
+            return match refused {
+                Some(record) => Decision::Refuse(record.told(now)),
+                None if rests && lease.life - early_by(lease.life, lease.life) < min_valid => {
+                    Decision::TooDemanding(lease.clone())
+                }
+                None => Decision::Wait(longest),
+            };
+        }
+        match judge(remaining, lease.life, self.jitter) {
+            Freshness::Fresh => Decision::Serve(lease.clone()),
+            Freshness::Due if rests => Decision::Serve(lease.clone()),
+            Freshness::Due if manner == Manner::Daemon => Decision::ServeAndRenew(lease.clone()),
+            Freshness::Due => Decision::Wait(Patience { wait: Duration::from_secs(15), then_take_the_old: true }),
+            Freshness::Stale(patience) if patience.then_take_the_old && rests => Decision::Serve(lease.clone()),
+            Freshness::Stale(patience) => {
+                refused.map_or(Decision::Wait(patience), |record| Decision::Refuse(record.told(now)))
+            }
+        }
+    }
+
+    /// The lease, if it may still be served.
+    pub(super) fn valid(&self, now: &Moment) -> Option<Arc<Lease>> {
+        self.lease.clone().filter(|lease| lease.remaining(now) >= LEAST_SERVED)
+    }
+
+    /// How good the lease is, for `status`.
+    pub(super) fn freshness(&self, now: &Moment) -> Option<Freshness> {
+        self.lease.as_ref().map(|lease| judge(lease.remaining(now), lease.life, self.jitter))
+    }
+
+    /// Takes in a lease, whoever fetched it. `issued` says that the issuer gave it just now.
+    pub(super) fn take(&mut self, lease: Arc<Lease>, issued: bool, now: &Moment) {
+        if issued {
+            let before = self.lease.as_ref().map(|old| old.remaining(now));
+            let grew = before.is_none_or(|before| lease.remaining(now) > before.saturating_add(1));
+            self.repeats = if grew { 0 } else { self.repeats.saturating_add(1) };
+            self.rests_until = now.boot + rest_after_success(lease.life, self.repeats);
+            self.failure = None;
+        }
+        if self.lease.as_ref() != Some(&lease) {
+            self.jitter = crate::seal::random_share();
+        }
+        self.lease = Some(lease);
+    }
+
+    /// Seconds from now until a renewal of a profile in use; None where none is to be planned.
+    pub(super) fn renewal_in(&self, now: &Moment) -> Option<Duration> {
+        let lease = self.lease.as_ref().filter(|_| self.in_use(now) && self.flight.is_none())?;
+        let seconds = lease.remaining(now).saturating_sub(renewal(lease.life, self.jitter));
+        let due = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+        let rests = self.rests_until.saturating_sub(now.boot);
+        let failed = self.failure.as_ref().map_or(Duration::ZERO, |record| record.rest(now));
+        // A rejected login is not tried again by itself.
+        (failed < Duration::MAX).then(|| due.max(rests).max(failed))
+    }
+
+    pub(super) fn cancel(&self) {
+        if let Some(flight) = &self.flight {
+            flight.task.abort();
+        }
+    }
+
+    fn in_use(&self, now: &Moment) -> bool {
+        let life = self.lease.as_ref().map_or(0, |lease| lease.life).max(USED_FOR);
+        self.asked.is_some_and(|asked| now.boot.saturating_sub(asked).as_secs() <= life.unsigned_abs())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lease::tests::{lease, moment};
+
+    fn slot(life: i64) -> Slot {
+        let mut slot = Slot::new();
+        slot.ask(&moment(0));
+        slot.take(Arc::new(lease(life)), true, &moment(0));
+        slot
+    }
+
+    #[test]
+    fn memory_answers_while_the_credentials_are_good() {
+        let slot = slot(3600);
+        assert!(matches!(slot.decide(&moment(60), 0, Manner::Daemon), Decision::Serve(_)));
+        assert!(matches!(slot.decide(&moment(2000), 0, Manner::Daemon), Decision::ServeAndRenew(_)));
+        assert!(matches!(slot.decide(&moment(2000), 0, Manner::OneShot), Decision::Wait(p) if p.then_take_the_old));
+        assert!(matches!(slot.decide(&moment(3000), 0, Manner::Daemon), Decision::Wait(p) if p.then_take_the_old));
+        assert!(matches!(slot.decide(&moment(3595), 0, Manner::Daemon), Decision::Wait(p) if !p.then_take_the_old));
+    }
+
+    #[test]
+    fn f30_an_issuer_that_repeats_itself_is_left_alone_for_longer_and_longer() {
+        let mut slot = slot(3600);
+        let mut last = slot.renewal_in(&moment(2700)).unwrap();
+        assert_eq!(last, Duration::ZERO);
+        for _ in 0..4 {
+            slot.take(Arc::new(lease(3600)), true, &moment(2700));
+            assert!(matches!(slot.decide(&moment(2701), 0, Manner::Daemon), Decision::Serve(_)), "no flight while it rests");
+            let next = slot.renewal_in(&moment(2700)).unwrap();
+            assert!(next > last, "{next:?} after {last:?}");
+            last = next;
+        }
+    }
+
+    #[test]
+    fn nobody_who_asks_for_too_much_starts_a_flight_after_another() {
+        let slot = slot(3600);
+        assert!(matches!(slot.decide(&moment(1), 3000, Manner::Daemon), Decision::Serve(_)));
+        assert!(matches!(slot.decide(&moment(1), 3541, Manner::Daemon), Decision::TooDemanding(_)));
+        assert!(matches!(slot.decide(&moment(1000), 3000, Manner::Daemon), Decision::Wait(_)));
+    }
+
+    #[test]
+    fn an_unused_profile_is_not_renewed() {
+        let slot = slot(600);
+        assert!(slot.renewal_in(&moment(3600)).is_some());
+        assert!(slot.renewal_in(&moment(3601)).is_none());
+    }
+}

@@ -1,0 +1,76 @@
+//! What can be told of the broker at a moment, without asking anyone.
+
+use super::Broker;
+use crate::credentials::written;
+use crate::error::Error;
+use crate::freshness::Freshness;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The broker's part of `valetkey status --json`. Times are UTC, durations seconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    pub profiles: Vec<ProfileStatus>,
+    /// What does not work as it should though answers go out, by area.
+    pub troubles: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProfileStatus {
+    pub name: String,
+    pub provider: String,
+    pub login: String,
+    /// `fresh`, `due`, `stale`, `none` (nothing in memory), `failing` (nothing to serve).
+    pub state: String,
+    /// The real end of the credentials in memory.
+    pub expiration: Option<String>,
+    pub remaining: Option<i64>,
+    pub issued: Option<String>,
+    /// Seconds by which the issuer's clock is ahead of ours.
+    pub offset: Option<i64>,
+    pub endpoint: Option<String>,
+    pub error: Option<Error>,
+    /// Seconds until the next attempt; None with an error means: not before somebody signs in.
+    pub next_attempt: Option<u64>,
+    pub asking: bool,
+    pub answers: u64,
+}
+
+impl Broker {
+    pub fn status(&self) -> Status {
+        let now = self.0.outside.clock.now();
+        let state = self.0.lock();
+        let profiles = state.config.profiles.values().map(|profile| {
+            let slot = state.slots.get(&profile.name);
+            let lease = slot.and_then(|slot| slot.valid(&now));
+            let failure = slot.and_then(|slot| slot.failure.as_ref());
+            let word = match slot.and_then(|slot| slot.freshness(&now)).filter(|_| lease.is_some()) {
+                Some(Freshness::Fresh) => "fresh",
+                Some(Freshness::Due) => "due",
+                Some(Freshness::Stale(_)) => "stale",
+                None if failure.is_some() => "failing",
+                None => "none",
+            };
+            ProfileStatus {
+                name: profile.name.clone(),
+                provider: profile.kind.name.to_owned(),
+                login: profile.login.clone(),
+                state: word.to_owned(),
+                expiration: lease.as_ref().map(|lease| written(lease.credentials.expiration)),
+                remaining: lease.as_ref().map(|lease| lease.remaining(&now)),
+                issued: lease.as_ref().map(|lease| written(lease.issued)),
+                offset: lease.as_ref().map(|lease| lease.offset).filter(|offset| *offset != 0),
+                endpoint: lease.as_ref().and_then(|lease| lease.endpoint.clone()),
+                error: failure.map(|record| record.told(&now)),
+                next_attempt: failure.map(|record| record.rest(&now)).filter(|rest| *rest < Duration::MAX).map(|rest| rest.as_secs()),
+                asking: slot.is_some_and(|slot| slot.flight.is_some()),
+                answers: slot.map_or(0, |slot| slot.answers),
+            }
+        });
+        Status {
+            profiles: profiles.collect(),
+            troubles: state.troubles.iter().map(|(area, text)| ((*area).to_owned(), text.clone())).collect(),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What rests on disk beside the keyring: leases, stored access, failures on record, and the locks around them.
+//!
+//! Everything here may be deleted at any time at no loss but a round trip, except `pending`, which holds a rotated
+//! secret on its way to the keyring. Calls block; the broker makes them on a thread of their own.
+
+mod fingerprint;
+mod record;
+mod sealed;
+
+pub use fingerprint::Fingerprint;
+pub use record::{Again, Record};
+pub use sealed::{Pending, StoredAccess};
+
+use crate::error::Error;
+use crate::files::PrivateDir;
+use crate::lease::Lease;
+use crate::lock::{Attempt, LockFile};
+use crate::ports::SealingKey;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The state directory's files. Directories are opened at each use: they may come and go.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    state: PathBuf,
+}
+
+/// What a lock, a failure or a sealed file belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject<'a> {
+    Profile(&'a str),
+    Login(&'a str),
+}
+
+impl Cache {
+    pub fn new(state: &Path) -> Cache {
+        Cache { state: state.to_owned() }
+    }
+
+    /// The lease of `profile` that was written under this fingerprint; None where there is none, or it does not open.
+    pub fn lease(&self, profile: &str, fingerprint: &Fingerprint, key: &SealingKey) -> Result<Option<Lease>, Error> {
+        sealed::read_lease(&self.directory("cache")?, profile, fingerprint, key)
+    }
+
+    /// Writes a lease, and removes those of the profile under other fingerprints.
+    pub fn write_lease(
+        &self,
+        profile: &str,
+        fingerprint: &Fingerprint,
+        key: &SealingKey,
+        lease: &Lease,
+    ) -> Result<(), Error> {
+        sealed::write_lease(&self.directory("cache")?, profile, fingerprint, key, lease)
+    }
+
+    /// The access of `login` that is stored under this fingerprint.
+    pub fn access(&self, login: &str, fingerprint: &Fingerprint, key: &SealingKey) -> Result<Option<StoredAccess>, Error> {
+        sealed::read(&self.directory("access")?, login, fingerprint.as_str(), key)
+    }
+
+    pub fn write_access(
+        &self,
+        login: &str,
+        fingerprint: &Fingerprint,
+        key: &SealingKey,
+        access: &StoredAccess,
+    ) -> Result<(), Error> {
+        sealed::write(&self.directory("access")?, login, fingerprint.as_str(), key, access)
+    }
+
+    /// A rotated secret that could not be stored yet.
+    pub fn pending(&self, login: &str, key: &SealingKey) -> Result<Option<Pending>, Error> {
+        sealed::read(&self.directory("pending")?, login, "pending", key)
+    }
+
+    pub fn write_pending(&self, login: &str, key: &SealingKey, pending: &Pending) -> Result<(), Error> {
+        sealed::write(&self.directory("pending")?, login, "pending", key, pending)
+    }
+
+    pub fn clear_pending(&self, login: &str) -> Result<(), Error> {
+        let directory = self.directory("pending")?;
+        directory.remove(&sealed::file_name(login)).map_err(|error| disk(&directory, "remove", &error))
+    }
+
+    /// The failure on record.
+    pub fn record(&self, subject: Subject<'_>) -> Result<Option<Record>, Error> {
+        let directory = self.directory("failures")?;
+        let bytes = directory.read(&subject.file("json")).map_err(|error| disk(&directory, "read", &error))?;
+        // One that does not read is as good as none.
+        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    }
+
+    /// Puts a failure on record, or takes it off.
+    pub fn write_record(&self, subject: Subject<'_>, record: Option<&Record>) -> Result<(), Error> {
+        let directory = self.directory("failures")?;
+        let name = subject.file("json");
+        let done = match record {
+            Some(record) => directory.write(&name, &serde_json::to_vec(record).unwrap_or_default()),
+            None => directory.remove(&name),
+        };
+        done.map_err(|error| disk(&directory, "write", &error))
+    }
+
+    /// One try at the lock of `subject`.
+    pub fn try_lock(&self, subject: Subject<'_>) -> Result<Attempt, Error> {
+        LockFile::new(Arc::new(self.directory("locks")?), subject.file("lock")).try_acquire()
+    }
+
+    /// Removes what no one will read again: leases that are over, and what a killed writer left. `now` in seconds.
+    pub fn sweep(&self, now: i64) -> Result<(), Error> {
+        for name in ["cache", "access", "pending", "failures"] {
+            let directory = self.directory(name)?;
+            directory.sweep().map_err(|error| disk(&directory, "sweep", &error))?;
+        }
+        sealed::sweep_leases(&self.directory("cache")?, now)
+    }
+
+    fn directory(&self, name: &str) -> Result<PrivateDir, Error> {
+        PrivateDir::open(&self.state.join(name))
+    }
+}
+
+impl Subject<'_> {
+    fn file(self, ending: &str) -> String {
+        match self {
+            Subject::Profile(name) => format!("profile.{name}.{ending}"),
+            Subject::Login(name) => format!("login.{name}.{ending}"),
+        }
+    }
+}
+
+fn disk(directory: &PrivateDir, what: &str, error: &io::Error) -> Error {
+    Error::disk(what, directory.path(), error)
+}
