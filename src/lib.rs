@@ -13,4 +13,6 @@ pub mod ports;
 pub mod seal;
 #[cfg(feature = "agent")]
 pub mod secret;
+#[cfg(feature = "agent")]
+pub mod standin;
 pub mod wire;
