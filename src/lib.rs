@@ -24,6 +24,10 @@ pub mod helper;
 pub mod wire;
 
 #[cfg(feature = "agent")]
+pub mod broker;
+#[cfg(feature = "agent")]
+pub mod cache;
+#[cfg(feature = "agent")]
 pub mod config;
 #[cfg(feature = "agent")]
 pub mod credentials;
@@ -49,6 +53,8 @@ pub mod provider;
 pub mod seal;
 #[cfg(feature = "agent")]
 pub mod secret;
+#[cfg(feature = "agent")]
+pub mod standin;
 #[cfg(feature = "agent")]
 pub mod system;
 #[cfg(feature = "agent")]

@@ -87,7 +87,13 @@ impl Inner {
 
     /// Stores a rotated secret if the version there is still the one that was read; seals it into a pending file where
     /// the store fails.
-    async fn keep_rotated(&self, name: &str, read: &StoredLogin, rotated: StoredLogin, key: &SealingKey) -> Result<(), Error> {
+    async fn keep_rotated(
+        &self,
+        name: &str,
+        read: &StoredLogin,
+        rotated: StoredLogin,
+        key: &SealingKey,
+    ) -> Result<(), Error> {
         match self.stored_login(name).await {
             Ok(Some(there)) if there.version != read.version => {
                 tracing::info!(login = name, "somebody signed in during a rotation; the sign-in stands");
@@ -102,7 +108,13 @@ impl Inner {
         self.disk.run(move |cache| cache.write_pending(&owner, &key, &pending)).await
     }
 
-    async fn ask_login(&self, entry: &LoginEntry, stored: &StoredLogin, need: Need, rejected: Option<&Access>) -> Result<Granted, Error> {
+    async fn ask_login(
+        &self,
+        entry: &LoginEntry,
+        stored: &StoredLogin,
+        need: Need,
+        rejected: Option<&Access>,
+    ) -> Result<Granted, Error> {
         let now = self.outside.clock.now();
         let request = AccessRequest { secret: &stored.secret, need, rejected, http: &self.outside.http, now: &now };
         entry.login.access(request).await

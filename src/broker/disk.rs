@@ -35,12 +35,23 @@ impl Disk {
         }
     }
 
-    pub(super) async fn lease(&self, profile: &str, print: &Fingerprint, key: &SealingKey) -> Result<Option<Lease>, Error> {
+    pub(super) async fn lease(
+        &self,
+        profile: &str,
+        print: &Fingerprint,
+        key: &SealingKey,
+    ) -> Result<Option<Lease>, Error> {
         let (profile, print, key) = (profile.to_owned(), print.clone(), key.clone());
         self.run(move |cache| cache.lease(&profile, &print, &key)).await
     }
 
-    pub(super) async fn write_lease(&self, profile: &str, print: &Fingerprint, key: &SealingKey, lease: &Lease) -> Result<(), Error> {
+    pub(super) async fn write_lease(
+        &self,
+        profile: &str,
+        print: &Fingerprint,
+        key: &SealingKey,
+        lease: &Lease,
+    ) -> Result<(), Error> {
         let (profile, print, key, lease) = (profile.to_owned(), print.clone(), key.clone(), lease.clone());
         self.run(move |cache| cache.write_lease(&profile, &print, &key, &lease)).await
     }

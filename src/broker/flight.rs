@@ -40,13 +40,22 @@ impl Inner {
         {
             return flying.outcome.clone();
         }
-        let (Some(profile), Some(login)) =
-            (config.profiles.get(profile).cloned(), config.profiles.get(profile).and_then(|p| config.logins.get(&p.login)))
-        else {
+        let (Some(profile), Some(login)) = (
+            config.profiles.get(profile).cloned(),
+            config.profiles.get(profile).and_then(|p| config.logins.get(&p.login)),
+        ) else {
             return receiver;
         };
-        let flight =
-            Flight { inner: self.clone(), slot: slot.id, id, name: profile.name.clone(), login: login.clone(), profile, min_valid, outcome };
+        let flight = Flight {
+            inner: self.clone(),
+            slot: slot.id,
+            id,
+            name: profile.name.clone(),
+            login: login.clone(),
+            profile,
+            min_valid,
+            outcome,
+        };
         self.flights.send_modify(|count| *count += 1);
         let task = tokio::spawn(flight.fly()).abort_handle();
         slot.flight = Some(super::slot::Flying { id, outcome: receiver.clone(), task });
@@ -146,7 +155,9 @@ impl Flight {
         let stored = stored.ok_or_else(|| not_signed_in(&self.login.name))?;
         let key = match self.inner.outside.keyring.key(false).await? {
             Some(key) => key,
-            None => self.inner.outside.keyring.key(true).await?.ok_or_else(|| Error::protocol("the keyring made no key"))?,
+            None => {
+                self.inner.outside.keyring.key(true).await?.ok_or_else(|| Error::protocol("the keyring made no key"))?
+            }
         };
         let login = Fingerprint::of_login(&self.login, &stored.session, &key_id(&key));
         let profile = Fingerprint::of_profile(&self.profile, &login);
@@ -225,18 +236,27 @@ impl Flight {
         let provider = &self.profile.provider;
         let mut refused = None;
         for _ in 0..2 {
-            let access = self.inner.access(&self.login, provider.need(), refused.as_ref(), &basis.login, &basis.key).await;
+            let access =
+                self.inner.access(&self.login, provider.need(), refused.as_ref(), &basis.login, &basis.key).await;
             let access = match (access, refused.is_some()) {
                 (Ok(access), _) => access,
                 (Err(AccessFailure::NotAsked(error)), false) => return Err(Attempt::NotAsked(error)),
-                (Err(AccessFailure::NotAsked(error) | AccessFailure::Asked(error)), _) => return Err(Attempt::Asked(error)),
+                (Err(AccessFailure::NotAsked(error) | AccessFailure::Asked(error)), _) => {
+                    return Err(Attempt::Asked(error));
+                }
             };
             match provider.issue(&access, &self.inner.outside.http).await {
                 Ok(Answer::Issued(issued)) => {
-                    return Lease::new(issued, &self.now())
-                        .map_err(|why| Attempt::Asked(Error::protocol(format!("what the issuer of {} sent cannot be used: {why}", self.name))));
+                    return Lease::new(issued, &self.now()).map_err(|why| {
+                        Attempt::Asked(Error::protocol(format!(
+                            "what the issuer of {} sent cannot be used: {why}",
+                            self.name
+                        )))
+                    });
                 }
-                Ok(Answer::Rejected(error)) if refused.is_some() => return Err(Attempt::Asked(self.for_this_login(error))),
+                Ok(Answer::Rejected(error)) if refused.is_some() => {
+                    return Err(Attempt::Asked(self.for_this_login(error)));
+                }
                 Ok(Answer::Rejected(_)) => refused = Some(access),
                 Err(error) => return Err(Attempt::Asked(self.for_this_login(error))),
             }
@@ -255,10 +275,9 @@ impl Flight {
     /// The failure on record that answers for this profile, or for its login.
     async fn record(&self, basis: &Basis) -> Option<Record> {
         let now = self.now();
-        for (owner, print) in [
-            (Owner::Profile(self.name.clone()), &basis.profile),
-            (Owner::Login(self.login.name.clone()), &basis.login),
-        ] {
+        for (owner, print) in
+            [(Owner::Profile(self.name.clone()), &basis.profile), (Owner::Login(self.login.name.clone()), &basis.login)]
+        {
             let found = self.inner.disk.record(owner).await.ok().flatten();
             if let Some(record) = found.filter(|record| record.holds(print, &now)) {
                 return Some(record);

@@ -3,8 +3,8 @@
 use super::Inner;
 use crate::error::Error;
 use crate::ports::SealingKey;
-use crate::secret::Secret;
 use crate::seal::{hex, random};
+use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
 
 /// A login in the keyring, as JSON.

@@ -124,7 +124,9 @@ impl Broker {
                 Some(Err(error)) => error,
                 None => {
                     let seconds = LONGEST_WAIT.as_secs();
-                    Error::unavailable(format!("the issuer of {profile} has not answered within {seconds} s; still asking"))
+                    Error::unavailable(format!(
+                        "the issuer of {profile} has not answered within {seconds} s; still asking"
+                    ))
                 }
             };
             // What is still valid is served whatever fails.

@@ -184,7 +184,10 @@ mod tests {
         assert_eq!(last, Duration::ZERO);
         for _ in 0..4 {
             slot.take(Arc::new(lease(3600)), true, &moment(2700));
-            assert!(matches!(slot.decide(&moment(2701), 0, Manner::Daemon), Decision::Serve(_)), "no flight while it rests");
+            assert!(
+                matches!(slot.decide(&moment(2701), 0, Manner::Daemon), Decision::Serve(_)),
+                "no flight while it rests"
+            );
             let next = slot.renewal_in(&moment(2700)).unwrap();
             assert!(next > last, "{next:?} after {last:?}");
             last = next;

@@ -63,7 +63,10 @@ impl Broker {
                 offset: lease.as_ref().map(|lease| lease.offset).filter(|offset| *offset != 0),
                 endpoint: lease.as_ref().and_then(|lease| lease.endpoint.clone()),
                 error: failure.map(|record| record.told(&now)),
-                next_attempt: failure.map(|record| record.rest(&now)).filter(|rest| *rest < Duration::MAX).map(|rest| rest.as_secs()),
+                next_attempt: failure
+                    .map(|record| record.rest(&now))
+                    .filter(|rest| *rest < Duration::MAX)
+                    .map(|rest| rest.as_secs()),
                 asking: slot.is_some_and(|slot| slot.flight.is_some()),
                 answers: slot.map_or(0, |slot| slot.answers),
             }

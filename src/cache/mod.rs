@@ -55,7 +55,12 @@ impl Cache {
     }
 
     /// The access of `login` that is stored under this fingerprint.
-    pub fn access(&self, login: &str, fingerprint: &Fingerprint, key: &SealingKey) -> Result<Option<StoredAccess>, Error> {
+    pub fn access(
+        &self,
+        login: &str,
+        fingerprint: &Fingerprint,
+        key: &SealingKey,
+    ) -> Result<Option<StoredAccess>, Error> {
         sealed::read(&self.directory("access")?, login, fingerprint.as_str(), key)
     }
 

@@ -105,9 +105,9 @@ fn forbidden(response: &Response, host: &str, urs: &Url) -> Verdict {
     let refusal: Refusal = serde_json::from_str(response.body.expose()).unwrap_or_default();
     let description = refusal.error_description.unwrap_or_default();
     if description.to_ascii_lowercase().contains("eula") || refusal.resolution_url.is_some() {
-        let url = refusal.resolution_url.filter(|text| {
-            Url::parse(text).is_ok_and(|url| url.origin() == urs.origin() && url.username().is_empty())
-        });
+        let url = refusal
+            .resolution_url
+            .filter(|text| Url::parse(text).is_ok_and(|url| url.origin() == urs.origin() && url.username().is_empty()));
         return Verdict::Error(Error::Denied {
             message: format!("{host} wants a EULA accepted, or its application approved"),
             url: Some(url.unwrap_or_else(|| login::earthdata::profile_page(urs))),

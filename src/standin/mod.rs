@@ -1,0 +1,299 @@
+//! The stand-in issuer: answers on loopback as TEA, Cumulus, Earthdata Login and STS do, and logs all it is asked.
+//!
+//! `valetkey demo` runs on it; tests read in its log what was sent and what was *not*. It is plain HTTP on 127.0.0.1,
+//! keeps nothing on disk, and its keys open nothing. Another issuer is one file and a line in `ISSUERS`.
+
+mod answer;
+mod behaviour;
+mod earthdata;
+mod log;
+mod sts;
+mod token;
+mod urs;
+mod world;
+
+pub use behaviour::{Behaviour, Gate};
+pub use log::Logged;
+pub use world::Issued;
+
+use crate::ports::Clock;
+use answer::{Answer, Body};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+use world::{Ask, World};
+
+/// A running stand-in. Its clones are the same one; it ends with the last of them.
+#[derive(Debug, Clone)]
+pub struct Standin {
+    world: Arc<World>,
+    server: Arc<Server>,
+}
+
+/// The task that accepts; ends when dropped.
+#[derive(Debug)]
+struct Server(std::sync::Mutex<Option<JoinHandle<()>>>);
+
+/// One kind of issuer.
+trait Issuer: Sync {
+    /// What it answers when all is well with the issuer itself.
+    fn answer(&self, ask: &Ask) -> Answer;
+    /// Where it sends a caller whom it does not know.
+    fn sign_in(&self, ask: &Ask) -> Answer;
+    /// How it words a trouble of its own.
+    fn trouble(&self, status: u16, code: &str, message: &str) -> Answer;
+}
+
+/// Who answers below which path, the first that fits. The last knows what is not there.
+const ISSUERS: &[(&str, &dyn Issuer)] =
+    &[("/tea/", &earthdata::Tea), ("/cumulus/", &earthdata::Cumulus), ("/sts", &sts::Sts), ("/", &urs::Urs)];
+
+/// The clock's reading for a stand-in that was given no clock.
+#[allow(clippy::disallowed_methods)] // The issuer is another machine: its clock is not the product's.
+fn wall() -> Timestamp {
+    Timestamp::now()
+}
+
+// === impl Standin ===
+
+impl Standin {
+    /// TEA's endpoint. Others may be had at `/tea/NAME/s3credentials`.
+    pub const TEA: &'static str = "/tea/s3credentials";
+    /// Cumulus's endpoint. Others may be had at `/cumulus/NAME/s3credentials`.
+    pub const CUMULUS: &'static str = "/cumulus/s3credentials";
+    /// Earthdata Login's base.
+    pub const URS: &'static str = "/urs";
+    /// STS's endpoint.
+    pub const STS: &'static str = "/sts/";
+
+    /// Listens on a free port of 127.0.0.1 and answers in a task of the runtime that calls it.
+    pub async fn start() -> io::Result<Standin> {
+        Standin::start_at(wall).await
+    }
+
+    /// As [`Standin::start`], with its time taken from `clock`.
+    pub async fn start_by(clock: Arc<dyn Clock>) -> io::Result<Standin> {
+        Standin::start_at(move || clock.now().wall).await
+    }
+
+    async fn start_at(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> io::Result<Standin> {
+        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+        let world = Arc::new(World::new(format!("http://{}", listener.local_addr()?), now));
+        let task = tokio::spawn(serve(listener, world.clone()));
+        Ok(Standin { world, server: Arc::new(Server(std::sync::Mutex::new(Some(task)))) })
+    }
+
+    /// `http://127.0.0.1:PORT` and `path`.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.world.origin)
+    }
+
+    /// Every request so far, in the order of arrival.
+    pub fn requests(&self) -> Vec<Logged> {
+        self.world.log.all()
+    }
+
+    /// How many requests had a path that starts with `path`.
+    pub fn count(&self, path: &str) -> usize {
+        self.world.log.count(path)
+    }
+
+    /// Returns once `count(path)` is `n` or more.
+    pub async fn wait_for(&self, path: &str, n: usize) {
+        self.world.log.wait_for(path, n).await;
+    }
+
+    /// Every set of credentials given out, in order; one that is repeated stands here once.
+    pub fn issued(&self) -> Vec<Issued> {
+        self.world.state().issued.clone()
+    }
+
+    /// How paths that start with `path` are answered from now on. The longest such `path` rules.
+    pub fn behave(&self, path: &str, behaviour: Behaviour) {
+        self.world.state().behaviours.insert(path.to_owned(), behaviour);
+    }
+
+    /// How the next request whose path starts with `path` is answered. Calls add up, in order.
+    pub fn behave_once(&self, path: &str, behaviour: Behaviour) {
+        self.world.state().next.push((path.to_owned(), behaviour));
+    }
+
+    /// The life of credentials issued from now on, in seconds, whatever a request asks for. Until then an hour, or what
+    /// STS is asked for.
+    pub fn set_life(&self, seconds: i64) {
+        self.world.state().life = Some(seconds);
+    }
+
+    /// A new Earthdata Login token of user `uid`, a JWT, good for `life_seconds`, or already expired if that is negative.
+    pub fn mint_token(&self, uid: &str, life_seconds: i64) -> String {
+        self.world.mint_token(uid, life_seconds)
+    }
+
+    /// Makes a token bad from now on.
+    pub fn revoke(&self, token: &str) {
+        self.world.state().tokens.remove(token);
+    }
+
+    /// Whether user `uid` has yet to accept a EULA: TEA, Cumulus and Earthdata Login then refuse, each in its way.
+    pub fn require_eula(&self, uid: &str, required: bool) {
+        let eulas = &mut self.world.state().eulas;
+        if required {
+            eulas.insert(uid.to_owned())
+        } else {
+            eulas.remove(uid)
+        };
+    }
+
+    /// Makes an access key id known to STS. Signatures are not checked, only whose they are and of when.
+    pub fn accept_key_id(&self, access_key_id: &str) {
+        self.world.state().key_ids.insert(access_key_id.to_owned());
+    }
+
+    /// Stops listening: when this returns, its port refuses connections. Other clones keep their log.
+    pub async fn stop(self) {
+        let task = self.server.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        if let Some(task) = task {
+            task.abort();
+            let _ = task.await;
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(task) = self.0.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner()) {
+            task.abort();
+        }
+    }
+}
+
+// === The server ===
+
+/// Accepts until aborted, which ends the connections too.
+async fn serve(listener: TcpListener, world: Arc<World>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(converse(stream, world.clone()));
+                }
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    }
+}
+
+/// Every request of one connection. An error closes it, which is what some behaviours want.
+async fn converse(stream: TcpStream, world: Arc<World>) {
+    let service = service_fn(|request| respond(request, &world));
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
+async fn respond(request: Request<Incoming>, world: &World) -> io::Result<Response<Body>> {
+    let request = Logged::read(request).await;
+    let behaviour = world.behaviour_for(&request.path);
+    world.log.push(request.clone());
+    let behaviour = behaviour.ready().await?;
+    let ask = Ask::new(world, &request, &behaviour);
+    let issuer = ISSUERS.iter().find(|(below, _)| request.path.starts_with(below)).map(|(_, issuer)| *issuer);
+    let answer = issuer.map_or_else(Answer::not_deployed, |issuer| behaviour.answer(issuer, &ask));
+    Ok(answer.dated(ask.now()).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// Sends one request as it stands; the whole answer as text, cut short where the server did so.
+    pub(super) async fn raw(standin: &Standin, request: &str) -> String {
+        let mut stream = TcpStream::connect(standin.url("").trim_start_matches("http://")).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8(answer).unwrap()
+    }
+
+    /// `GET path` with header lines, each ended by `\r\n`.
+    pub(super) async fn get(standin: &Standin, path: &str, headers: &str) -> String {
+        raw(standin, &format!("GET {path} HTTP/1.1\r\nhost: issuer\r\nconnection: close\r\n{headers}\r\n")).await
+    }
+
+    pub(super) fn bearer(token: &str) -> String {
+        format!("authorization: Bearer {token}\r\n")
+    }
+
+    pub(super) fn status(answer: &str) -> u16 {
+        answer.split(' ').nth(1).expect("an answer").parse().unwrap()
+    }
+
+    pub(super) fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
+        let lines = answer.split("\r\n\r\n").next()?.lines();
+        lines.filter_map(|line| line.split_once(": ")).find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    pub(super) fn body(answer: &str) -> &str {
+        answer.split_once("\r\n\r\n").expect("a whole head").1
+    }
+
+    pub(super) fn json(answer: &str) -> serde_json::Value {
+        serde_json::from_str(body(answer)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn every_request_is_logged_whole() {
+        let standin = Standin::start().await.unwrap();
+        raw(
+            &standin,
+            "PUT /nowhere?a=b%20c HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Basic c2VjcmV0\r\n\
+             Content-Length: 4\r\n\r\nbody",
+        )
+        .await;
+        get(&standin, "/tea/s3credentials", "").await;
+        let logged = standin.requests();
+        assert_eq!((logged[0].method.as_str(), logged[0].path.as_str()), ("PUT", "/nowhere"));
+        assert_eq!((logged[0].query.as_str(), logged[0].body.as_str()), ("a=b%20c", "body"));
+        assert_eq!(logged[0].header("authorization"), Some("Basic c2VjcmV0"));
+        assert!(logged[0].mentions("c2VjcmV0") && !logged[1].mentions("c2VjcmV0"));
+        assert_eq!((standin.count("/tea"), standin.count("/sts"), standin.count("/")), (1, 0, 2));
+    }
+
+    #[tokio::test]
+    async fn an_unknown_path_is_404_in_html() {
+        let standin = Standin::start().await.unwrap();
+        standin.behave("/told", Behaviour::status(204));
+        assert_eq!(status(&get(&standin, "/told", "").await), 204);
+        for path in ["/", "/tea/other", "/cumulus/", "/urs/api", "/stsx"] {
+            let answer = get(&standin, path, "").await;
+            assert_eq!((status(&answer), header(&answer, "content-type")), (404, Some("text/html")), "{path}");
+            assert!(header(&answer, "date").is_some());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stopped_standin_refuses_connections_and_keeps_its_log() {
+        let standin = Standin::start().await.unwrap();
+        get(&standin, "/", "").await;
+        standin.clone().stop().await;
+        assert!(TcpStream::connect(standin.url("").trim_start_matches("http://")).await.is_err());
+        assert_eq!(standin.count("/"), 1);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn waiting_ends_when_the_requests_are_there() {
+        let standin = Standin::start().await.unwrap();
+        tokio::join!(standin.wait_for("/a", 2), get(&standin, "/a", ""), get(&standin, "/ab", ""));
+        standin.wait_for("/a", 1).await;
+        assert_eq!(standin.count("/a"), 2);
+    }
+}

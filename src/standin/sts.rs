@@ -1,0 +1,229 @@
+//! STS as AWS speaks it: form in, XML out. Whose signature it is and of when is checked; the signature is not.
+
+use super::Issuer;
+use super::answer::Answer;
+use super::world::{Ask, later};
+use jiff::Timestamp;
+
+pub(super) struct Sts;
+
+const ACCOUNT: &str = "123456789012";
+const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+
+// === impl Sts ===
+
+impl Issuer for Sts {
+    fn answer(&self, ask: &Ask) -> Answer {
+        if ask.request.method != "POST" || !matches!(ask.request.path.as_str(), "/sts" | "/sts/") {
+            return Answer::not_deployed();
+        }
+        let signer = match signer(ask) {
+            Ok(signer) => signer,
+            Err(refusal) => return refusal,
+        };
+        match ask.request.field("Action").as_deref() {
+            Some("AssumeRole") => assume_role(ask, &signer),
+            Some("GetSessionToken") => success(ask, "GetSessionToken", &credentials(ask, 43_200)),
+            Some("GetCallerIdentity") => {
+                let user = format!("<Arn>{}</Arn><UserId>{}</UserId>", user(&signer), escaped(&signer));
+                success(ask, "GetCallerIdentity", &format!("{user}<Account>{ACCOUNT}</Account>"))
+            }
+            action => {
+                let action = action.unwrap_or_default();
+                fault(400, "InvalidAction", &format!("Could not find operation {action} for version 2011-06-15"))
+            }
+        }
+    }
+
+    /// No STS does this; a gateway before one may.
+    fn sign_in(&self, ask: &Ask) -> Answer {
+        Answer::redirect(302, &format!("{}/urs/oauth/authorize", ask.world.origin))
+    }
+
+    fn trouble(&self, status: u16, code: &str, message: &str) -> Answer {
+        fault(status, code, message)
+    }
+}
+
+/// The access key id of who signed, if it is known and its clock agrees with ours within 15 minutes.
+fn signer(ask: &Ask) -> Result<String, Answer> {
+    let authorization = ask.request.header("authorization").unwrap_or_default();
+    let scope = authorization.strip_prefix("AWS4-HMAC-SHA256 Credential=");
+    let Some((id, _)) = scope.and_then(|scope| scope.split_once('/')) else {
+        return Err(fault(403, "MissingAuthenticationToken", "Request is missing Authentication Token"));
+    };
+    let state = ask.world.state();
+    if !state.key_ids.contains(id) && !state.issued.iter().any(|issued| issued.access_key_id == id) {
+        return Err(fault(403, "InvalidClientTokenId", "The security token included in the request is invalid."));
+    }
+    let stamp = ask.request.header("x-amz-date").unwrap_or_default();
+    let signed = Timestamp::strptime("%Y%m%dT%H%M%SZ%z", format!("{stamp}+0000"));
+    match signed {
+        Ok(signed) if signed < later(ask.now(), -900) => {
+            let message = format!("Signature expired: {stamp} is now earlier than {}", basic(later(ask.now(), -900)));
+            Err(fault(403, "SignatureDoesNotMatch", &message))
+        }
+        Ok(signed) if signed > later(ask.now(), 900) => {
+            let message = format!("Signature not yet current: {stamp} is still later than {}", basic(ask.now()));
+            Err(fault(403, "SignatureDoesNotMatch", &message))
+        }
+        // A test that writes its request by hand may leave the time out.
+        _ => Ok(id.to_owned()),
+    }
+}
+
+fn assume_role(ask: &Ask, signer: &str) -> Answer {
+    let field = |name| ask.request.field(name).filter(|value| !value.is_empty());
+    let (Some(role), Some(session)) = (field("RoleArn"), field("RoleSessionName")) else {
+        return fault(400, "ValidationError", "RoleArn and RoleSessionName are required");
+    };
+    if role.contains("denied") {
+        let user = user(signer);
+        let message = format!("User: {user} is not authorized to perform: sts:AssumeRole on resource: {role}");
+        return fault(403, "AccessDenied", &message);
+    }
+    let life = field("DurationSeconds").and_then(|life| life.parse().ok()).unwrap_or(3600);
+    let (name, session) = (escaped(role.rsplit('/').next().unwrap_or_default()), escaped(&session));
+    let credentials = credentials(ask, life);
+    let user = format!(
+        "<AssumedRoleUser><AssumedRoleId>AROASTANDIN0000000001:{session}</AssumedRoleId>\
+         <Arn>arn:aws:sts::{ACCOUNT}:assumed-role/{name}/{session}</Arn></AssumedRoleUser>"
+    );
+    success(ask, "AssumeRole", &format!("{user}{credentials}"))
+}
+
+fn credentials(ask: &Ask, life: i64) -> String {
+    let issued = ask.issue(life);
+    let end = issued.expiration.map(|end| format!("<Expiration>{end}</Expiration>")).unwrap_or_default();
+    format!(
+        "<Credentials><AccessKeyId>{}</AccessKeyId><SecretAccessKey>{}</SecretAccessKey>\
+         <SessionToken>{}</SessionToken>{end}</Credentials>",
+        issued.access_key_id, issued.secret_access_key, issued.session_token
+    )
+}
+
+fn success(ask: &Ask, action: &str, result: &str) -> Answer {
+    let id = ask.request_id();
+    let body = format!(
+        "<{action}Response xmlns=\"{NAMESPACE}\"><{action}Result>{result}</{action}Result>\
+         <ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata></{action}Response>\n"
+    );
+    Answer::new(200, "text/xml", body).with("x-amzn-requestid", id)
+}
+
+/// An error in AWS's form. Its request id is the same each time, so that a test can look for it.
+fn fault(status: u16, code: &str, message: &str) -> Answer {
+    let (kind, id) = (if status < 500 { "Sender" } else { "Receiver" }, "00000000-57a4-d000-0000-000000000000");
+    let body = format!(
+        "<ErrorResponse xmlns=\"{NAMESPACE}\"><Error><Type>{kind}</Type><Code>{code}</Code><Message>{}</Message>\
+         </Error><RequestId>{id}</RequestId></ErrorResponse>\n",
+        escaped(message)
+    );
+    Answer::new(status, "text/xml", body).with("x-amzn-requestid", id)
+}
+
+fn user(signer: &str) -> String {
+    format!("arn:aws:iam::{ACCOUNT}:user/{}", escaped(signer))
+}
+
+fn basic(time: Timestamp) -> String {
+    time.strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{body, raw, status};
+    use super::super::{Behaviour, Standin};
+    use super::*;
+
+    const ROLE: &str = "Action=AssumeRole&Version=2011-06-15&RoleSessionName=me%40here&DurationSeconds=900\
+                        &RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Freader";
+
+    /// STS asked by the key `AKIDEXAMPLE`, which it knows, at `seconds` since 1970, where it is 1,000,000,000.
+    async fn ask_at(seconds: i64, form: &str) -> (Standin, String) {
+        let standin = Standin::start_at(|| Timestamp::from_second(1_000_000_000).unwrap()).await.unwrap();
+        standin.accept_key_id("AKIDEXAMPLE");
+        let answer = signed(&standin, "AKIDEXAMPLE", seconds, form).await;
+        (standin, answer)
+    }
+
+    async fn signed(standin: &Standin, key: &str, seconds: i64, form: &str) -> String {
+        let date = basic(Timestamp::from_second(seconds).unwrap());
+        let credential = format!("Credential={key}/{}/us-east-1/sts/aws4_request", &date[..8]);
+        let authorization = format!("AWS4-HMAC-SHA256 {credential}, SignedHeaders=host;x-amz-date, Signature=0");
+        post(standin, &format!("authorization: {authorization}\r\nx-amz-date: {date}\r\n"), form).await
+    }
+
+    async fn post(standin: &Standin, headers: &str, form: &str) -> String {
+        let length = form.len();
+        let head = format!("host: x\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}");
+        raw(standin, &format!("POST /sts/ HTTP/1.1\r\n{head}\r\n{form}")).await
+    }
+
+    fn code(answer: &str) -> (u16, &str) {
+        let error = body(answer).split_once("<Code>").expect("an error").1;
+        (status(answer), error.split_once('<').unwrap().0)
+    }
+
+    #[tokio::test]
+    async fn a_role_is_assumed_for_as_long_as_asked() {
+        let (standin, answer) = ask_at(1_000_000_000, ROLE).await;
+        let issued = &standin.issued()[0];
+        assert_eq!(status(&answer), 200);
+        assert!(body(&answer).starts_with("<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">"));
+        assert!(body(&answer).contains("arn:aws:sts::123456789012:assumed-role/reader/me@here</Arn>"));
+        assert!(body(&answer).contains(&format!("<AccessKeyId>{}</AccessKeyId>", issued.access_key_id)));
+        assert!(body(&answer).contains("<Expiration>2001-09-09T02:01:40Z</Expiration>"));
+        assert!(body(&answer).contains("<RequestId>"));
+    }
+
+    #[tokio::test]
+    async fn only_known_keys_are_served() {
+        let (standin, answer) = ask_at(1_000_000_000, "Action=GetCallerIdentity&Version=2011-06-15").await;
+        assert!(body(&answer).contains("<Arn>arn:aws:iam::123456789012:user/AKIDEXAMPLE</Arn>"));
+        assert_eq!(code(&signed(&standin, "AKIDOTHER", 1_000_000_000, ROLE).await), (403, "InvalidClientTokenId"));
+        assert_eq!(code(&post(&standin, "", ROLE).await), (403, "MissingAuthenticationToken"));
+        assert!(standin.issued().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_role_may_be_assumed_with_credentials_issued_here() {
+        let (standin, _) = ask_at(1_000_000_000, "Action=GetSessionToken&Version=2011-06-15").await;
+        let session = standin.issued()[0].access_key_id.clone();
+        assert_eq!(status(&signed(&standin, &session, 1_000_000_000, ROLE).await), 200);
+    }
+
+    #[tokio::test]
+    async fn what_may_not_be_or_is_not_is_refused_in_awss_form() {
+        let (_standin, denied) = ask_at(1_000_000_000, &format!("{ROLE}-denied")).await;
+        assert_eq!(code(&denied), (403, "AccessDenied"));
+        assert!(body(&denied).contains("<Type>Sender</Type>"));
+        assert_eq!(code(&ask_at(1_000_000_000, "Action=AssumeRole").await.1), (400, "ValidationError"));
+        assert_eq!(code(&ask_at(1_000_000_000, "Action=%3Cx").await.1), (400, "InvalidAction"));
+    }
+
+    #[tokio::test]
+    async fn a_signature_more_than_15_minutes_off_is_refused() {
+        assert_eq!(code(&ask_at(1_000_000_901, ROLE).await.1), (403, "SignatureDoesNotMatch"));
+        assert_eq!(code(&ask_at(999_999_099, ROLE).await.1), (403, "SignatureDoesNotMatch"));
+        let (standin, near) = ask_at(1_000_000_900, ROLE).await;
+        assert_eq!(status(&near), 200);
+        standin.behave("/sts", Behaviour::SkewedDate { seconds: 3600 });
+        assert_eq!(code(&signed(&standin, "AKIDEXAMPLE", 1_000_000_000, ROLE).await).1, "SignatureDoesNotMatch");
+    }
+
+    #[tokio::test]
+    async fn its_own_trouble_is_worded_in_xml() {
+        let (standin, _) = ask_at(1_000_000_000, ROLE).await;
+        standin.behave("/sts", Behaviour::ServerError500);
+        let answer = signed(&standin, "AKIDEXAMPLE", 1_000_000_000, ROLE).await;
+        assert_eq!(code(&answer), (500, "InternalServerError"));
+        standin.behave("/sts", Behaviour::MissingExpiration);
+        let answer = signed(&standin, "AKIDEXAMPLE", 1_000_000_000, ROLE).await;
+        assert!(status(&answer) == 200 && !body(&answer).contains("<Expiration>"));
+    }
+}
