@@ -111,6 +111,7 @@ impl Earthdata {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Settings;
     use crate::jwt::tests::token;
     use crate::lease::tests::moment;
     use crate::ports::Http;
