@@ -32,6 +32,8 @@ pub mod config;
 #[cfg(feature = "agent")]
 pub mod credentials;
 #[cfg(feature = "agent")]
+pub mod daemon;
+#[cfg(feature = "agent")]
 pub mod error;
 #[cfg(feature = "agent")]
 pub mod files;

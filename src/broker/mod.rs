@@ -182,6 +182,10 @@ impl Broker {
         self.0.lock().config.clone()
     }
 
+    pub fn keyring(&self) -> Arc<dyn crate::ports::Keyring> {
+        self.0.outside.keyring.clone()
+    }
+
     /// Notes what does not work though answers go out (shown by `status`), or that it works again.
     pub fn note(&self, area: &'static str, trouble: Option<String>) {
         self.0.note(area, trouble);

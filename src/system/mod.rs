@@ -1,8 +1,11 @@
-//! The real outside: clock, network, environment, terminal, files. Nothing else of ours touches them.
+//! The real outside: clock, network, environment, terminal, files, processes. Nothing else of ours touches them.
 
 pub mod clock;
 pub mod config_file;
 pub mod environment;
 pub mod http;
+mod inherited;
 pub mod paths;
+pub mod process;
 pub mod prompt;
+pub mod watch;

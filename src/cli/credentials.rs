@@ -1,0 +1,77 @@
+//! `valetkey credentials PROFILE`: from the daemon, which is started if there is none; or by a flight of our own.
+
+use super::context::Context;
+use super::{print, start};
+use crate::broker::Manner;
+use crate::config::{Config, read_duration};
+use crate::daemon::ClientError;
+use crate::error::Error;
+use crate::wire::{NAME_RULE, valid_name};
+use std::time::Duration;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    profile: String,
+    /// Credentials that are valid for so long at least: 30m, 1h, 1800
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    min_valid: Option<Duration>,
+}
+
+/// To write the cache after the answer is there, before it is printed.
+const SETTLE: Duration = Duration::from_secs(3);
+
+pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
+    if !valid_name(&args.profile) {
+        return Err(Error::configuration("this cannot be a profile's name", NAME_RULE));
+    }
+    let json = fetch(context, &args.profile, args.min_valid).await?;
+    print(&json)
+}
+
+/// The JSON, whoever fetches it.
+pub(super) async fn fetch(context: &Context, profile: &str, min_valid: Option<Duration>) -> Result<String, Error> {
+    let client = context.client()?;
+    let path = match min_valid {
+        Some(wanted) => format!("/v1/profiles/{profile}/credentials?min_valid={}", wanted.as_secs()),
+        None => format!("/v1/profiles/{profile}/credentials"),
+    };
+    match client.get(&path).await {
+        Ok(json) => return Ok(json),
+        Err(ClientError::Error(error)) => return Err(error),
+        Err(ClientError::Nobody) => {}
+    }
+    let config = context.config()?;
+    // Told here: a daemon is not started to say that there is no such profile.
+    config.profile(profile)?;
+    if config.autostart {
+        match start::ensure_daemon(context).await {
+            Ok(()) => match client.get(&path).await {
+                Ok(json) => return Ok(json),
+                Err(ClientError::Error(error)) => return Err(error),
+                Err(ClientError::Nobody) => {}
+            },
+            Err(error) => eprintln_if_person(&format!("valetkey: no daemon ({error}); asking the issuer from here")),
+        }
+    }
+    one_shot(context, config, profile, min_valid).await
+}
+
+/// The same flight in this process, under the same locks.
+async fn one_shot(context: &Context, config: Config, profile: &str, min_valid: Option<Duration>) -> Result<String, Error> {
+    let broker = context.broker(config, Manner::OneShot);
+    let wanted = min_valid.map_or(0, |wanted| i64::try_from(wanted.as_secs()).unwrap_or(i64::MAX));
+    let served = broker.credentials(profile, wanted).await;
+    broker.settle(SETTLE).await;
+    Ok(served?.process_json())
+}
+
+/// Standard error belongs to an SDK where nobody watches: on success it stays empty.
+fn eprintln_if_person(line: &str) {
+    if std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+        eprintln!("{line}");
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    read_duration(text).ok_or_else(|| "write it as 30m, 1h, 90s or seconds".to_owned())
+}

@@ -1,0 +1,103 @@
+//! `valetkey daemon`: harden, listen, say so, serve until told to end.
+
+use super::context::Context;
+use crate::broker::{Broker, Manner};
+use crate::daemon::{ConfigSource, Shutdown, Socket};
+use crate::error::Error;
+use crate::system::watch::Watch;
+use crate::system::{config_file, process};
+use listenfd::ListenFd;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Started by a command of ours that waits on our standard output
+    #[arg(long, hide = true)]
+    detached: bool,
+}
+
+pub(super) async fn run(args: &Args) -> Result<(), Error> {
+    process::keep_memory_private();
+    if args.detached {
+        process::leave_session();
+    }
+    log();
+    let prepared = prepare();
+    if args.detached {
+        process::tell_starter(prepared.as_ref().map(|_| ()));
+    }
+    let (socket, broker, source) = prepared?;
+    let shutdown = Shutdown::default();
+    watch_signals(&broker, &source, &shutdown)?;
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
+    crate::daemon::run(socket, broker, source, process::raise_descriptor_limit(), shutdown).await;
+    tracing::info!("ended");
+    Ok(())
+}
+
+/// Everything that can be wrong, before anybody is told that we are ready.
+fn prepare() -> Result<(Socket, Broker, ConfigSource), Error> {
+    let context = Context::new()?;
+    let config = context.config()?;
+    let source = ConfigSource {
+        file: context.paths.config_file.clone(),
+        home: context.paths.home.clone(),
+        read: config_file::read,
+        watch: Watch::new(&context.paths.config_file),
+    };
+    let socket = match handed_over()? {
+        Some(socket) => socket,
+        None => Socket::bind(&context.socket()?)?,
+    };
+    Ok((socket, context.broker(config, Manner::Daemon), source))
+}
+
+/// The socket that a service manager listens on for us, if it does.
+fn handed_over() -> Result<Option<Socket>, Error> {
+    let fix = "give the service one ListenStream= with a path";
+    let failed = |error: std::io::Error| Error::configuration(format!("the socket handed over is no use: {error}"), fix);
+    // Checks LISTEN_PID, and takes the variables out of the environment.
+    match ListenFd::from_env().take_unix_listener(0) {
+        Ok(Some(listener)) => Socket::activated(listener).map(Some).map_err(failed),
+        Ok(None) => Ok(None),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// SIGTERM and SIGINT end, SIGHUP reads the config again.
+fn watch_signals(broker: &Broker, source: &ConfigSource, shutdown: &Shutdown) -> Result<(), Error> {
+    let failed = |error: std::io::Error| Error::configuration(format!("no signals here: {error}"), "see: ulimit -i");
+    let mut end = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
+    let (broker, shutdown) = (broker.clone(), shutdown.clone());
+    let (file, home) = (source.file.clone(), source.home.clone());
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = end.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => match config_file::read(&file, &home) {
+                    Ok(config) => {
+                        broker.reload(config);
+                        broker.note("config", None);
+                    }
+                    Err(error) => broker.note("config", Some(format!("the config is not used: {error}; {}", error.hint()))),
+                },
+            }
+        }
+        tracing::info!("told to end");
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        shutdown.request();
+    });
+    Ok(())
+}
+
+/// To standard error: the journal under systemd, a file of ours where a command started us.
+fn log() {
+    let filter = EnvFilter::try_from_env("VALETKEY_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let plain = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    let _ = plain.with_target(false).try_init();
+}

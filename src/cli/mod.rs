@@ -1,0 +1,127 @@
+//! The command `valetkey`: its verbs, one file for each, and what they share.
+
+mod add;
+mod configure;
+mod context;
+mod credentials;
+mod daemon;
+mod demo;
+mod login;
+mod start;
+mod status;
+mod stop;
+
+use crate::error::Error;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use context::Context;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Keeps temporary S3 credentials fresh and serves them to every SDK: an ssh-agent for NASA Earthdata and STS
+#[derive(Debug, Parser)]
+#[command(name = "valetkey", version, propagate_version = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Show the whole way on an embedded issuer: no account needed
+    Demo(demo::Args),
+    /// Add a profile to the config
+    #[command(after_help = add::KINDS_HELP_HEAD)]
+    Add(add::Args),
+    /// Sign in: test a secret at its issuer and keep it in the keyring
+    Login(login::Args),
+    /// Print the credentials of a profile as credential_process JSON
+    Credentials(credentials::Args),
+    /// Write the profiles into ~/.aws/config
+    Configure(configure::Args),
+    /// Tell the state of each profile
+    Status(status::Args),
+    /// Run the daemon in the foreground
+    Daemon(daemon::Args),
+    /// End the daemon
+    Stop,
+    /// Print the completions of a shell
+    Completions { shell: clap_complete::Shell },
+}
+
+/// Runs the command with the arguments of the process, the program's name first.
+pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let matches = match add::with_kinds(Cli::command()).try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(usage) => {
+            // --help and --version come this way too, with 0.
+            let _ = usage.print();
+            return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
+        }
+    };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(usage) => {
+            let _ = usage.print();
+            return ExitCode::from(2);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("valetkey: error: no runtime: {error}\nhint: see: ulimit -n");
+            return ExitCode::FAILURE;
+        }
+    };
+    let done = runtime.block_on(dispatch(cli.verb, &matches));
+    // A keyring or disk that hangs has a thread of its own; it is not waited for.
+    runtime.shutdown_background();
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprint!("{}", error.text());
+            ExitCode::from(error.kind().exit_code())
+        }
+    }
+}
+
+async fn dispatch(verb: Verb, matches: &clap::ArgMatches) -> Result<(), Error> {
+    match verb {
+        Verb::Demo(args) => demo::run(&args).await,
+        Verb::Add(args) => {
+            let given = matches.subcommand_matches("add").map(add::given).unwrap_or_default();
+            add::run(&Context::new()?, &args, given)
+        }
+        Verb::Login(args) => login::run(&Context::new()?, &args).await,
+        Verb::Credentials(args) => credentials::run(&Context::new()?, &args).await,
+        Verb::Configure(args) => configure::run(&Context::new()?, &args),
+        Verb::Status(args) => status::run(&Context::new()?, &args).await,
+        Verb::Daemon(args) => daemon::run(&args).await,
+        Verb::Stop => stop::run(&Context::new()?).await,
+        Verb::Completions { shell } => {
+            clap_complete::generate(shell, &mut add::with_kinds(Cli::command()), "valetkey", &mut std::io::stdout());
+            Ok(())
+        }
+    }
+}
+
+/// Puts `text` on standard output. A reader that has left (`| head`) is no error of ours.
+fn print(text: &str) -> Result<(), Error> {
+    use std::io::Write;
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::configuration(format!("cannot write to standard output: {error}"), "see where it goes"))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        add::with_kinds(Cli::command()).debug_assert();
+    }
+}

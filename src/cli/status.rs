@@ -1,0 +1,89 @@
+//! `valetkey status`: what each profile is worth, what failed last and what mends it.
+
+use super::context::{Context, UNATTENDED};
+use super::print;
+use crate::broker::Status;
+use crate::daemon::{ClientError, DaemonStatus};
+use crate::error::{Error, printable};
+use crate::ports::Keyring;
+use std::fmt::Write;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
+    let (status, running) = match context.client()?.get("/v1/status").await {
+        Ok(text) => {
+            let status: DaemonStatus = serde_json::from_str(&text)
+                .map_err(|_| Error::protocol("the daemon is of another version, and its status cannot be read"))?;
+            (status, true)
+        }
+        Err(ClientError::Error(error)) => return Err(error),
+        Err(ClientError::Nobody) => (without_daemon(context).await?, false),
+    };
+    if args.json {
+        let mut value = serde_json::to_value(&status).unwrap_or_default();
+        value["running"] = running.into();
+        return print(&format!("{value:#}\n"));
+    }
+    print(&table(&status, running))
+}
+
+/// What can be told without a daemon: the config and the keyring. Nothing is started for it.
+async fn without_daemon(context: &Context) -> Result<DaemonStatus, Error> {
+    let config = context.config()?;
+    let keyring = context.keyring(&config, UNATTENDED);
+    let file = config.file.clone();
+    let keyring_line = keyring.describe().await.unwrap_or_else(|error| error.to_string());
+    let status: Status = context.broker(config, crate::broker::Manner::OneShot).status();
+    Ok(DaemonStatus { version: env!("CARGO_PKG_VERSION").into(), pid: 0, config: file, keyring: keyring_line, status })
+}
+
+fn table(status: &DaemonStatus, running: bool) -> String {
+    let mut text = String::new();
+    let _ = match running {
+        true => writeln!(text, "daemon   {} (pid {})", status.version, status.pid),
+        false => writeln!(text, "daemon   not running; the first request starts it"),
+    };
+    let _ = writeln!(text, "keyring  {}", status.keyring);
+    let _ = writeln!(text, "config   {}", status.config.display());
+    for (area, trouble) in &status.status.troubles {
+        let _ = writeln!(text, "warning  {area}: {}", printable(trouble));
+    }
+    let rows: Vec<[String; 5]> = status.status.profiles.iter().map(|profile| {
+        let left = profile.remaining.map_or_else(|| "-".into(), |seconds| format!("{}m{:02}s", seconds / 60, seconds % 60));
+        [profile.name.clone(), profile.provider.clone(), profile.login.clone(), profile.state.clone(), left]
+    }).collect();
+    if rows.is_empty() {
+        return text + "\nno profiles yet; add one: valetkey add --help\n";
+    }
+    text.push('\n');
+    text.push_str(&columns(["PROFILE", "PROVIDER", "LOGIN", "STATE", "LEFT"], &rows));
+    for profile in &status.status.profiles {
+        if let Some(error) = &profile.error {
+            let when = profile.next_attempt.map_or_else(|| "after a sign-in".into(), |seconds| format!("in {seconds} s"));
+            let _ = writeln!(text, "\n{}: {}", profile.name, printable(&error.to_string()));
+            let _ = writeln!(text, "  hint: {}; next attempt {when}", printable(&error.hint()));
+        }
+        if let Some(offset) = profile.offset {
+            let _ = writeln!(text, "\n{}: the issuer's clock is {offset} s ahead of this host's", profile.name);
+        }
+    }
+    text
+}
+
+/// Columns as wide as their widest cell.
+pub(super) fn columns<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
+    let width = |i: usize| rows.iter().map(|row| row[i].chars().count()).chain([head[i].len()]).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let line = |cells: [&str; N]| {
+        let padded: Vec<String> = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        padded.join("  ").trim_end().to_owned() + "\n"
+    };
+    let body: String = rows.iter().map(|row| line(std::array::from_fn(|i| row[i].as_str()))).collect();
+    line(head) + &body
+}

@@ -1,0 +1,180 @@
+//! The requests of the socket, `/v1`: additive only.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /v1/profiles` | names and kinds |
+//! | `GET /v1/profiles/P/credentials[?min_valid=30m]` | `credential_process` JSON |
+//! | `GET /v1/status` | what `valetkey status --json` prints |
+//! | `POST /v1/logins/L` | a person's secret handed in; empty: what rests in the keyring has changed |
+//! | `POST /v1/reload`, `POST /v1/stop` | |
+
+use super::Shutdown;
+use super::reply::{self, Form, Reply};
+use crate::broker::{Broker, Status, StoredLogin};
+use crate::config::{Config, read_duration};
+use crate::error::Error;
+use crate::secret::Secret;
+use crate::system::watch::Watch;
+use crate::wire::{NAME_RULE, valid_name};
+use crate::worker::Worker;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::{Method, Request};
+use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// Where the config comes from, and how we learn that it changed.
+#[derive(Debug)]
+pub struct ConfigSource {
+    pub file: PathBuf,
+    pub home: PathBuf,
+    pub read: fn(&std::path::Path, &std::path::Path) -> Result<Config, Error>,
+    pub watch: Option<Watch>,
+}
+
+/// What `GET /v1/status` answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DaemonStatus {
+    pub version: String,
+    pub pid: u32,
+    pub config: PathBuf,
+    pub keyring: String,
+    #[serde(flatten)]
+    pub status: Status,
+}
+
+/// Answers requests.
+#[derive(Debug)]
+pub(super) struct Routes {
+    broker: Broker,
+    source: Mutex<ConfigSource>,
+    keyring: Arc<dyn crate::ports::Keyring>,
+    disk: Worker,
+    shutdown: Shutdown,
+}
+
+const MAX_BODY: usize = 64 * 1024;
+const DISK: Duration = Duration::from_secs(2);
+
+impl Routes {
+    pub(super) fn new(broker: Broker, source: ConfigSource, shutdown: Shutdown) -> Arc<Routes> {
+        let keyring = broker.keyring();
+        Arc::new(Routes { broker, source: Mutex::new(source), keyring, disk: Worker::new("config"), shutdown })
+    }
+
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Result<Reply, Infallible> {
+        let wants_json = request.headers().get("accept").is_some_and(|accept| accept.as_bytes() == b"application/json");
+        let form = if wants_json { Form::Json } else { Form::Text };
+        self.follow_config().await;
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path().to_owned();
+        let words: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        let answered = match (&parts.method, words.as_slice()) {
+            (&Method::GET, ["v1", "profiles", profile, "credentials"]) => {
+                self.credentials(profile, parts.uri.query().unwrap_or_default()).await
+            }
+            (&Method::GET, ["v1", "profiles"]) => Ok(reply::json(&self.broker.status().profiles)),
+            (&Method::GET, ["v1", "status"]) => Ok(reply::json(&self.status().await)),
+            (&Method::POST, ["v1", "logins", login]) => self.take_login(login, body).await,
+            (&Method::POST, ["v1", "reload"]) => self.reload().await.map(|()| done()),
+            (&Method::POST, ["v1", "stop"]) => {
+                self.shutdown.request();
+                Ok(done())
+            }
+            _ => {
+                let version = env!("CARGO_PKG_VERSION");
+                Err(Error::protocol(format!("this daemon ({version}) does not know {} {path}", parts.method)))
+            }
+        };
+        Ok(answered.unwrap_or_else(|error| reply::error(&error, form)))
+    }
+
+    async fn credentials(&self, profile: &str, query: &str) -> Result<Reply, Error> {
+        if !valid_name(profile) {
+            return Err(Error::configuration("this cannot be a profile's name", NAME_RULE));
+        }
+        let served = self.broker.credentials(profile, min_valid(query)?).await?;
+        Ok(reply::json_text(served.process_json()))
+    }
+
+    async fn status(&self) -> DaemonStatus {
+        let keyring = self.keyring.describe().await.unwrap_or_else(|error| error.to_string());
+        DaemonStatus {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            config: self.broker.config().file.clone(),
+            keyring,
+            status: self.broker.status(),
+        }
+    }
+
+    async fn take_login(&self, login: &str, body: Incoming) -> Result<Reply, Error> {
+        let config = self.broker.config();
+        let body = Limited::new(body, MAX_BODY).collect().await;
+        let body = body.map_err(|_| Error::protocol("the request's body is too large or broke off"))?.to_bytes();
+        if body.is_empty() {
+            self.broker.login_changed(login);
+            return Ok(done());
+        }
+        config.login(login)?;
+        let text = Secret::new(String::from_utf8_lossy(&body));
+        let stored = StoredLogin::from_secret(&text).ok_or_else(|| Error::protocol("the request's body is no login"))?;
+        self.broker.store_login(login, &stored).await?;
+        Ok(done())
+    }
+
+    /// Takes in an edited config before the request that follows the edit is answered.
+    async fn follow_config(&self) {
+        let mut source = self.source.lock().await;
+        if source.watch.as_mut().is_some_and(Watch::changed) {
+            let _ = self.load(&source).await;
+        }
+    }
+
+    pub(super) async fn reload(&self) -> Result<(), Error> {
+        let mut source = self.source.lock().await;
+        if source.watch.is_none() {
+            source.watch = Watch::new(&source.file);
+        }
+        self.load(&source).await
+    }
+
+    /// A bad config keeps the old, and `status` says so.
+    async fn load(&self, source: &ConfigSource) -> Result<(), Error> {
+        let (file, home, read) = (source.file.clone(), source.home.clone(), source.read);
+        let read = self.disk.run(DISK, move || read(&file, &home)).await;
+        let read = read.unwrap_or_else(|_| Err(Error::unavailable("the disk of the config did not answer within 2 s")));
+        match read {
+            Ok(config) => {
+                tracing::info!(profiles = config.profiles.len(), "config read");
+                self.broker.reload(config);
+                self.broker.note("config", None);
+                Ok(())
+            }
+            Err(error) => {
+                self.broker.note("config", Some(format!("the edited config is not used: {error}; {}", error.hint())));
+                Err(error)
+            }
+        }
+    }
+}
+
+fn done() -> Reply {
+    #[derive(Serialize)]
+    struct Done {
+        pid: u32,
+    }
+    reply::json(&Done { pid: std::process::id() })
+}
+
+fn min_valid(query: &str) -> Result<i64, Error> {
+    let wanted = url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "min_valid");
+    let Some((_, text)) = wanted else { return Ok(0) };
+    let fix = "write it as 30m, 1h, 90s or seconds";
+    let read = read_duration(&text).ok_or_else(|| Error::configuration("min_valid is not a duration", fix))?;
+    Ok(i64::try_from(read.as_secs()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,100 @@
+//! This process and those that it starts: hardening, limits, where we are installed, the daemon's birth.
+
+use super::inherited;
+use crate::error::Error;
+use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What a daemon may know of the environment of whoever started it: places, language, proxies, the session bus.
+const PASSED_ON: &[&str] = &[
+    "ALL_PROXY", "DBUS_SESSION_BUS_ADDRESS", "HOME", "HTTPS_PROXY", "HTTP_PROXY", "LANG", "LOGNAME", "NO_PROXY", "PATH",
+    "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ", "USER", "VALETKEY_HOME", "VALETKEY_LOG", "VALETKEY_SOCKET",
+    "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "all_proxy", "http_proxy", "https_proxy", "no_proxy",
+];
+
+/// The byte that a daemon writes on its standard output when it answers; anything else is why it does not.
+const READY: &[u8] = b"\n";
+
+/// No core dump, and no debugger of the same user. First thing in every program of ours.
+pub fn keep_memory_private() {
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+}
+
+/// Raises the soft limit of descriptors to the hard one; returns it.
+pub fn raise_descriptor_limit() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// The program that runs.
+#[allow(clippy::disallowed_methods)] // `system` knows where we are installed.
+pub fn own_program() -> Result<PathBuf, Error> {
+    std::env::current_exe()
+        .map_err(|error| Error::configuration(format!("cannot find my own program: {error}"), "install valetkey anew"))
+}
+
+/// The helper, as it is installed beside us.
+pub fn helper_program() -> Result<PathBuf, Error> {
+    Ok(own_program()?.with_file_name(crate::helper::PROGRAM))
+}
+
+/// Starts `program daemon` apart from us and waits until it answers, or says why it cannot.
+///
+/// It gets nothing of ours: no descriptor (a pipe of an SDK's would hang that SDK for the daemon's life), no terminal,
+/// no session, an allow-listed environment. Its log goes to `log`.
+pub fn start_daemon(program: &Path, log: &Path) -> Result<(), Error> {
+    let disk = |error: io::Error| Error::disk("write the daemon's log", log, &error);
+    let log = OpenOptions::new().create(true).append(true).mode(0o600).open(log).map_err(disk)?;
+    inherited::close_on_exec();
+    let mut command = Command::new(program);
+    command.args(["daemon", "--detached"]).env_clear().current_dir("/");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::from(log));
+    for name in PASSED_ON {
+        if let Some(value) = variable(name) {
+            command.env(name, value);
+        }
+    }
+    let failed = |why: String| {
+        Error::configuration(format!("cannot start the daemon: {why}"), "see: valetkey daemon (it says more in the foreground)")
+    };
+    let mut child = command.spawn().map_err(|error| failed(format!("{}: {error}", program.display())))?;
+    let mut said = Vec::new();
+    if let Some(pipe) = child.stdout.take() {
+        pipe.take(64 * 1024).read_to_end(&mut said).map_err(|error| failed(error.to_string()))?;
+    }
+    if said == READY {
+        return Ok(());
+    }
+    // It has left, or is about to: without this it would stay as a zombie until we leave.
+    let _ = child.wait();
+    Err(serde_json::from_slice(&said).unwrap_or_else(|_| failed("it ended without a word".to_owned())))
+}
+
+/// A detached daemon's side of [`start_daemon`]: tells the starter, and lets go of its pipe.
+pub fn tell_starter(outcome: Result<(), &Error>) {
+    let said = match outcome {
+        Ok(()) => READY.to_vec(),
+        Err(error) => serde_json::to_vec(error).unwrap_or_default(),
+    };
+    let mut stdout = io::stdout();
+    let _ = stdout.write_all(&said).and_then(|()| stdout.flush());
+    if let Ok(null) = File::options().write(true).open("/dev/null") {
+        let _ = rustix::stdio::dup2_stdout(null);
+    }
+}
+
+/// Leaves the session of whoever started us, so that its end (a closed terminal) is not ours.
+pub fn leave_session() {
+    let _ = rustix::process::setsid();
+}
+
+#[allow(clippy::disallowed_methods)] // What the daemon inherits is passed on, not read.
+fn variable(name: &str) -> Option<std::ffi::OsString> {
+    std::env::var_os(name)
+}
