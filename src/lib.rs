@@ -17,6 +17,8 @@ pub mod ports;
 pub mod seal;
 #[cfg(feature = "agent")]
 pub mod secret;
+#[cfg(feature = "agent")]
+pub mod system;
 pub mod wire;
 #[cfg(feature = "agent")]
 pub mod worker;
