@@ -28,6 +28,8 @@ pub mod broker;
 #[cfg(feature = "agent")]
 pub mod cache;
 #[cfg(feature = "agent")]
+pub mod cli;
+#[cfg(feature = "agent")]
 pub mod config;
 #[cfg(feature = "agent")]
 pub mod credentials;

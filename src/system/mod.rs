@@ -5,6 +5,7 @@ pub mod config_file;
 pub mod environment;
 pub mod http;
 mod inherited;
+pub mod keyring;
 pub mod paths;
 pub mod process;
 pub mod prompt;
