@@ -15,7 +15,7 @@
 //! - [`config`]: what the user wrote, checked. [`provider`] and [`login`]: one file or folder for each kind, listed in a slice.
 //! - [`files`], [`lock`], [`worker`]: private files, their locks, and the thread for what may block.
 //! - [`cache`]: what rests on disk. [`broker`]: one flight for each profile, renewal ahead.
-//! - [`daemon`] and [`cli`]: the edges. [`standin`]: the issuer behind the demo and the tests.
+//! - [`daemon`] and [`cli`]: the edges; [`aws_config`]: the text of `~/.aws/config`. [`standin`]: the issuer behind the demo and the tests.
 //!
 //! Invariants: nothing below `ports` reads a clock, the environment or a file; no provider names another; an answer
 //! from memory touches neither disk nor network; a secret is exposed in few places, all found by `expose`.
@@ -23,6 +23,8 @@
 pub mod helper;
 pub mod wire;
 
+#[cfg(feature = "agent")]
+pub mod aws_config;
 #[cfg(feature = "agent")]
 pub mod broker;
 #[cfg(feature = "agent")]

@@ -57,7 +57,12 @@ pub(super) async fn fetch(context: &Context, profile: &str, min_valid: Option<Du
 }
 
 /// The same flight in this process, under the same locks.
-async fn one_shot(context: &Context, config: Config, profile: &str, min_valid: Option<Duration>) -> Result<String, Error> {
+async fn one_shot(
+    context: &Context,
+    config: Config,
+    profile: &str,
+    min_valid: Option<Duration>,
+) -> Result<String, Error> {
     let broker = context.broker(config, Manner::OneShot);
     let wanted = min_valid.map_or(0, |wanted| i64::try_from(wanted.as_secs()).unwrap_or(i64::MAX));
     let served = broker.credentials(profile, wanted).await;

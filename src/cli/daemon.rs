@@ -57,7 +57,8 @@ fn prepare() -> Result<(Socket, Broker, ConfigSource), Error> {
 /// The socket that a service manager listens on for us, if it does.
 fn handed_over() -> Result<Option<Socket>, Error> {
     let fix = "give the service one ListenStream= with a path";
-    let failed = |error: std::io::Error| Error::configuration(format!("the socket handed over is no use: {error}"), fix);
+    let failed =
+        |error: std::io::Error| Error::configuration(format!("the socket handed over is no use: {error}"), fix);
     // Checks LISTEN_PID, and takes the variables out of the environment.
     match ListenFd::from_env().take_unix_listener(0) {
         Ok(Some(listener)) => Socket::activated(listener).map(Some).map_err(failed),

@@ -30,7 +30,6 @@ enum Verb {
     /// Show the whole way on an embedded issuer: no account needed
     Demo(demo::Args),
     /// Add a profile to the config
-    #[command(after_help = add::KINDS_HELP_HEAD)]
     Add(add::Args),
     /// Sign in: test a secret at its issuer and keep it in the keyring
     Login(login::Args),

@@ -54,10 +54,17 @@ fn table(status: &DaemonStatus, running: bool) -> String {
     for (area, trouble) in &status.status.troubles {
         let _ = writeln!(text, "warning  {area}: {}", printable(trouble));
     }
-    let rows: Vec<[String; 5]> = status.status.profiles.iter().map(|profile| {
-        let left = profile.remaining.map_or_else(|| "-".into(), |seconds| format!("{}m{:02}s", seconds / 60, seconds % 60));
-        [profile.name.clone(), profile.provider.clone(), profile.login.clone(), profile.state.clone(), left]
-    }).collect();
+    let rows: Vec<[String; 5]> = status
+        .status
+        .profiles
+        .iter()
+        .map(|profile| {
+            let left = profile
+                .remaining
+                .map_or_else(|| "-".into(), |seconds| format!("{}m{:02}s", seconds / 60, seconds % 60));
+            [profile.name.clone(), profile.provider.clone(), profile.login.clone(), profile.state.clone(), left]
+        })
+        .collect();
     if rows.is_empty() {
         return text + "\nno profiles yet; add one: valetkey add --help\n";
     }
@@ -65,7 +72,8 @@ fn table(status: &DaemonStatus, running: bool) -> String {
     text.push_str(&columns(["PROFILE", "PROVIDER", "LOGIN", "STATE", "LEFT"], &rows));
     for profile in &status.status.profiles {
         if let Some(error) = &profile.error {
-            let when = profile.next_attempt.map_or_else(|| "after a sign-in".into(), |seconds| format!("in {seconds} s"));
+            let when =
+                profile.next_attempt.map_or_else(|| "after a sign-in".into(), |seconds| format!("in {seconds} s"));
             let _ = writeln!(text, "\n{}: {}", profile.name, printable(&error.to_string()));
             let _ = writeln!(text, "  hint: {}; next attempt {when}", printable(&error.hint()));
         }

@@ -45,6 +45,18 @@ pub struct LoginEntry {
     pub login: Arc<dyn Login>,
 }
 
+impl Profile {
+    /// The region for S3: NASA's buckets are all in us-west-2.
+    pub fn region(&self) -> String {
+        self.settings.text("region").unwrap_or(self.kind.region).to_owned()
+    }
+
+    /// The S3 endpoint that the settings name, where it is not AWS'.
+    pub fn s3_endpoint(&self) -> Option<String> {
+        self.provider.s3_endpoint()
+    }
+}
+
 impl Config {
     /// Reads `text`, the content of `file`. `home` stands for `~` in paths.
     pub fn parse(text: &str, file: &Path, home: &Path) -> Result<Config, Error> {

@@ -122,7 +122,8 @@ impl Routes {
         }
         config.login(login)?;
         let text = Secret::new(String::from_utf8_lossy(&body));
-        let stored = StoredLogin::from_secret(&text).ok_or_else(|| Error::protocol("the request's body is no login"))?;
+        let stored =
+            StoredLogin::from_secret(&text).ok_or_else(|| Error::protocol("the request's body is no login"))?;
         self.broker.store_login(login, &stored).await?;
         Ok(done())
     }

@@ -25,6 +25,8 @@ pub struct Kind {
     pub keys: &'static [Key],
     /// The kinds of login it can use, the usual one first.
     pub logins: &'static [&'static str],
+    /// Where its buckets are, if the profile does not say.
+    pub region: &'static str,
     /// Short names that stand for whole settings.
     pub presets: &'static [Preset],
     pub build: fn(&Settings) -> Result<Arc<dyn Provider>, Error>,
@@ -44,6 +46,11 @@ pub struct Preset {
 pub trait Provider: Debug + Send + Sync {
     /// What it wants of a login.
     fn need(&self) -> Need;
+
+    /// The S3 that its credentials are for, where it is not AWS' and known without asking.
+    fn s3_endpoint(&self) -> Option<String> {
+        None
+    }
 
     /// One attempt. `Rejected` says that the issuer did not take this access, so that another may be worth a try;
     /// an `Error` that another would not help.

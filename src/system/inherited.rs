@@ -9,7 +9,7 @@ use std::os::fd::{BorrowedFd, RawFd};
 ///
 /// A shell or an SDK may have left the end of a pipe open in us; a daemon that inherited it would hold the pipe, and
 /// whoever reads from it, for its whole life.
-pub fn close_on_exec() {
+pub(super) fn close_on_exec() {
     let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return };
     for entry in entries.flatten() {
         let number: Option<RawFd> = entry.file_name().to_str().and_then(|name| name.parse().ok());

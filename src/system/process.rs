@@ -11,9 +11,30 @@ use std::process::{Command, Stdio};
 
 /// What a daemon may know of the environment of whoever started it: places, language, proxies, the session bus.
 const PASSED_ON: &[&str] = &[
-    "ALL_PROXY", "DBUS_SESSION_BUS_ADDRESS", "HOME", "HTTPS_PROXY", "HTTP_PROXY", "LANG", "LOGNAME", "NO_PROXY", "PATH",
-    "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ", "USER", "VALETKEY_HOME", "VALETKEY_LOG", "VALETKEY_SOCKET",
-    "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "all_proxy", "http_proxy", "https_proxy", "no_proxy",
+    "ALL_PROXY",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "HOME",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "LANG",
+    "LOGNAME",
+    "NO_PROXY",
+    "PATH",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "TMPDIR",
+    "TZ",
+    "USER",
+    "VALETKEY_HOME",
+    "VALETKEY_LOG",
+    "VALETKEY_SOCKET",
+    "XDG_CONFIG_HOME",
+    "XDG_RUNTIME_DIR",
+    "XDG_STATE_HOME",
+    "all_proxy",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
 ];
 
 /// The byte that a daemon writes on its standard output when it answers; anything else is why it does not.
@@ -61,7 +82,10 @@ pub fn start_daemon(program: &Path, log: &Path) -> Result<(), Error> {
         }
     }
     let failed = |why: String| {
-        Error::configuration(format!("cannot start the daemon: {why}"), "see: valetkey daemon (it says more in the foreground)")
+        Error::configuration(
+            format!("cannot start the daemon: {why}"),
+            "see: valetkey daemon (it says more in the foreground)",
+        )
     };
     let mut child = command.spawn().map_err(|error| failed(format!("{}: {error}", program.display())))?;
     let mut said = Vec::new();

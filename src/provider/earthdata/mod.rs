@@ -37,6 +37,7 @@ pub const KIND: Kind = Kind {
         },
     ],
     logins: &["earthdata"],
+    region: "us-west-2",
     presets: presets::PRESETS,
     build: |settings| {
         let app_name = settings.text("app_name").map(str::to_owned);

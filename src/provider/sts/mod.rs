@@ -50,6 +50,7 @@ pub const KIND: Kind = Kind {
         },
     ],
     logins: &["aws"],
+    region: "us-east-1",
     presets: &[],
     build: |settings| Ok(Arc::new(Sts::new(settings)?)),
 };
@@ -89,9 +90,10 @@ impl Sts {
         }
         Ok(Sts {
             role_arn: settings.text("role_arn").unwrap_or_default().to_owned(),
-            s3_endpoint: settings.url("s3_endpoint").or_else(|| endpoint.clone()),
+            // Ceph and MinIO serve both at one address.
+            s3_endpoint: settings.url("s3_endpoint").or_else(|| endpoint.clone().filter(|url| !is_aws(url))),
             endpoint,
-            region: settings.text("region").unwrap_or("us-east-1").to_owned(),
+            region: settings.text("region").unwrap_or(KIND.region).to_owned(),
             policy: policy::session_policy(settings)?,
             duration: seconds.and_then(|seconds| i32::try_from(seconds).ok()),
             session_name: session_name.to_owned(),
@@ -122,9 +124,17 @@ impl Sts {
     }
 }
 
+fn is_aws(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn"))
+}
+
 impl Provider for Sts {
     fn need(&self) -> Need {
         Need::AwsKeys
+    }
+
+    fn s3_endpoint(&self) -> Option<String> {
+        self.s3_endpoint.as_ref().map(|url| url.origin().ascii_serialization())
     }
 
     fn issue<'a>(&'a self, access: &'a Access, http: &'a Arc<dyn Http>) -> Later<'a, Result<Answer, Error>> {
@@ -172,7 +182,7 @@ impl Provider for Sts {
                     session_token: Secret::new(given.session_token()),
                     expiration,
                 },
-                endpoint: self.s3_endpoint.as_ref().map(|url| url.origin().ascii_serialization()),
+                endpoint: self.s3_endpoint(),
                 date,
             }))
         })

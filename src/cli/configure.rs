@@ -1,0 +1,91 @@
+//! `valetkey configure [PROFILE..]`: the profiles of our config as profiles of `~/.aws/config`.
+
+use super::context::Context;
+use super::print;
+use crate::aws_config::{Block, configured};
+use crate::config::Profile;
+use crate::error::Error;
+use crate::ports::Environment;
+use crate::system::{config_file, environment::ProcessEnvironment, process};
+use similar::TextDiff;
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// All of the config if none is given
+    profiles: Vec<String>,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) fn run(context: &Context, args: &Args) -> Result<(), Error> {
+    let config = context.config()?;
+    let chosen: Vec<&Profile> = if args.profiles.is_empty() {
+        config.profiles.values().collect()
+    } else {
+        args.profiles.iter().map(|name| config.profile(name)).collect::<Result<_, _>>()?
+    };
+    if chosen.is_empty() {
+        return Err(Error::configuration("there is no profile to write", "add one first: valetkey add --help"));
+    }
+    let helper = process::helper_program()?;
+    if !helper.is_file() {
+        return Err(Error::configuration(
+            format!("the helper is not beside this program: {}", helper.display()),
+            "build or install both: cargo build --release --bins",
+        ));
+    }
+    let helper = helper.to_string_lossy().into_owned();
+    let blocks: Vec<Block> = chosen
+        .iter()
+        .map(|profile| Block {
+            profile: profile.name.clone(),
+            helper: helper.clone(),
+            region: profile.region(),
+            endpoint: profile.s3_endpoint(),
+        })
+        .collect();
+
+    let file = aws_config_file(context);
+    let before = match std::fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(Error::disk("read", &file, &error)),
+    };
+    let after = configured(&before, &blocks, &file)?;
+    if after == before {
+        eprintln!("{} is up to date", file.display());
+        return Ok(());
+    }
+    let name = file.display().to_string();
+    let diff = TextDiff::from_lines(&before, &after);
+    print(&diff.unified_diff().context_radius(2).header(&name, &name).to_string())?;
+    if args.dry_run {
+        return Ok(());
+    }
+    if !before.is_empty() {
+        let backup = backup_of(&file);
+        config_file::write(&backup, &before, 0o600)?;
+        eprintln!("the file as it was: {}", backup.display());
+    }
+    config_file::write(&file, &after, 0o600)?;
+    eprintln!("wrote {name}; try: aws s3 ls s3://BUCKET --profile {}", chosen[0].name);
+    Ok(())
+}
+
+/// Where the AWS CLI reads it.
+fn aws_config_file(context: &Context) -> PathBuf {
+    match ProcessEnvironment.variable("AWS_CONFIG_FILE") {
+        Some(file) => match file.strip_prefix("~/") {
+            Some(rest) => context.paths.home.join(rest),
+            None => PathBuf::from(file),
+        },
+        None => context.paths.home.join(".aws/config"),
+    }
+}
+
+fn backup_of(file: &std::path::Path) -> PathBuf {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    file.with_file_name(format!("{name}.before-valetkey"))
+}

@@ -1,0 +1,138 @@
+//! `valetkey login NAME`: takes a secret, tries it at the issuer at once, keeps it in the keyring.
+
+use super::context::{ATTENDED, Context};
+use super::start;
+use crate::broker::StoredLogin;
+use crate::config::{Config, LoginEntry, Settings};
+use crate::credentials::written;
+use crate::daemon::ClientError;
+use crate::error::Error;
+use crate::login::{self, AccessRequest, SignIn, Source};
+use crate::ports::{Keyring, Outside, Prompt, Tier};
+use crate::provider::Answer;
+use crate::secret::Secret;
+use crate::system::prompt::Terminal;
+use std::io::Read;
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A login of the config, or a profile whose login is meant
+    name: String,
+    /// Take the secret from the variables that other tools use: EARTHDATA_TOKEN, AWS_ACCESS_KEY_ID and its sisters
+    #[arg(long, conflicts_with = "from_file")]
+    from_env: bool,
+    /// Take it from a file that only you can read; - is standard input
+    #[arg(long, value_name = "FILE")]
+    from_file: Option<PathBuf>,
+    /// Keep it without asking the issuer about it
+    #[arg(long)]
+    untested: bool,
+}
+
+pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
+    let config = context.config()?;
+    let entry = entry(&config, &args.name)?;
+    let keyring = context.keyring(&config, ATTENDED);
+    let outside = context.outside(keyring.clone());
+    let secret = entry.login.sign_in(&SignIn {
+        prompt: &Terminal,
+        environment: &*outside.environment,
+        source: source(args, &outside)?,
+        now: &outside.clock.now(),
+    })?;
+    let tried = if args.untested {
+        Tried::Untested("as you asked".into())
+    } else {
+        try_out(&config, &entry, &secret, &outside).await?
+    };
+
+    let stored = StoredLogin::signed_in(entry.kind.name, secret.clone());
+    if config.keyring == Some(Tier::Memory) {
+        // Only the daemon's own memory outlives this command.
+        start::ensure_daemon(context).await?;
+        hand_in(context, &entry.name, Some(&stored.to_secret())).await?;
+    } else {
+        keyring.store(&entry.name, &stored.to_secret()).await?;
+        hand_in(context, &entry.name, None).await?;
+    }
+    if let Some(sentence) = keyring.pinned_now() {
+        Terminal.tell(&sentence);
+    }
+    let about = entry.login.about(&secret);
+    let who = about.who.map(|who| format!(" as {who}")).unwrap_or_default();
+    let until = about.until.map(|end| format!(", until {}", written(end))).unwrap_or_default();
+    Terminal.tell(&format!("signed in to {}{who}{until}", entry.name));
+    match tried {
+        Tried::Works(profile, end) => Terminal.tell(&format!("tried with profile {profile}: credentials until {end}")),
+        Tried::Untested(why) => Terminal.tell(&format!("not tried at the issuer: {why}")),
+    }
+    Ok(())
+}
+
+enum Tried {
+    Works(String, String),
+    /// It may be good: nothing that was answered speaks against it.
+    Untested(String),
+}
+
+/// Issues once with the first profile that uses the login. Only a refusal of the secret itself is an error: a missing
+/// right or an issuer that is away says nothing about the secret, and must not lose it.
+async fn try_out(config: &Config, entry: &LoginEntry, secret: &Secret, outside: &Outside) -> Result<Tried, Error> {
+    let Some(profile) = config.profiles.values().find(|profile| profile.login == entry.name) else {
+        return Ok(Tried::Untested("no profile uses this login yet".into()));
+    };
+    if Terminal.someone() {
+        Terminal.tell(&format!("asking the issuer of {} ...", profile.name));
+    }
+    let now = outside.clock.now();
+    let need = profile.provider.need();
+    let request = AccessRequest { secret, need, rejected: None, http: &outside.http, now: &now };
+    let granted = entry.login.access(request).await?;
+    match profile.provider.issue(&granted.access, &outside.http).await {
+        Ok(Answer::Issued(issued)) => Ok(Tried::Works(profile.name.clone(), written(issued.credentials.expiration))),
+        Ok(Answer::Rejected(error)) => Err(Error::sign_in(&entry.name, error.to_string())),
+        Err(error @ Error::LoginRequired { .. }) => Err(error),
+        Err(error) => Ok(Tried::Untested(format!("{error}; {}", error.hint()))),
+    }
+}
+
+/// The login of that name, of the profile of that name, or the one that a kind without required settings makes by itself.
+fn entry(config: &Config, name: &str) -> Result<LoginEntry, Error> {
+    if let Some(entry) = config.logins.get(name) {
+        return Ok(entry.clone());
+    }
+    if let Some(profile) = config.profiles.get(name) {
+        return config.login(&profile.login).cloned();
+    }
+    let usual = login::KINDS.iter().find(|kind| kind.name == name && kind.keys.iter().all(|key| !key.required));
+    let Some(kind) = usual else { return config.login(name).cloned() };
+    let settings = Settings::new(&config.file, &format!("logins.{name}"), None);
+    Ok(LoginEntry { name: name.to_owned(), kind, login: (kind.build)(name, &settings)?, settings })
+}
+
+fn source(args: &Args, outside: &Outside) -> Result<Source, Error> {
+    match &args.from_file {
+        _ if args.from_env => Ok(Source::Variables),
+        None => Ok(Source::Person),
+        Some(file) if file.as_os_str() == "-" => {
+            let mut text = zeroize::Zeroizing::new(String::new());
+            let read = std::io::stdin().lock().take(64 * 1024).read_to_string(&mut text);
+            read.map_err(|error| {
+                Error::configuration(format!("cannot read standard input: {error}"), "pipe the secret in")
+            })?;
+            Ok(Source::Text(Secret::new(text.as_str())))
+        }
+        Some(file) => outside.environment.private_file(file).map(Source::Text),
+    }
+}
+
+/// Tells a running daemon: the secret itself, or that what rests in the keyring has changed.
+async fn hand_in(context: &Context, login: &str, secret: Option<&Secret>) -> Result<(), Error> {
+    match context.client()?.post(&format!("/v1/logins/{login}"), secret).await {
+        Ok(_) => Ok(()),
+        Err(ClientError::Nobody) if secret.is_none() => Ok(()),
+        Err(ClientError::Nobody) => Err(Error::unavailable("the daemon has left; the login was not kept")),
+        Err(ClientError::Error(error)) => Err(error),
+    }
+}
