@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use crate::broker::{Broker, Manner};
-use crate::daemon::{ConfigSource, Shutdown, Socket};
+use crate::daemon::{ConfigSource, Orders, Socket};
 use crate::error::Error;
 use crate::system::watch::Watch;
 use crate::system::{config_file, process};
@@ -28,11 +28,11 @@ pub(super) async fn run(args: &Args) -> Result<(), Error> {
         process::tell_starter(prepared.as_ref().map(|_| ()));
     }
     let (socket, broker, source) = prepared?;
-    let shutdown = Shutdown::default();
-    watch_signals(&broker, &source, &shutdown)?;
+    let orders = Orders::default();
+    follow_signals(orders.clone())?;
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
-    crate::daemon::run(socket, broker, source, process::raise_descriptor_limit(), shutdown).await;
+    crate::daemon::run(socket, broker, source, process::raise_descriptor_limit(), orders).await;
     tracing::info!("ended");
     Ok(())
 }
@@ -68,30 +68,22 @@ fn handed_over() -> Result<Option<Socket>, Error> {
 }
 
 /// SIGTERM and SIGINT end, SIGHUP reads the config again.
-fn watch_signals(broker: &Broker, source: &ConfigSource, shutdown: &Shutdown) -> Result<(), Error> {
+fn follow_signals(orders: Orders) -> Result<(), Error> {
     let failed = |error: std::io::Error| Error::configuration(format!("no signals here: {error}"), "see: ulimit -i");
     let mut end = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
-    let (broker, shutdown) = (broker.clone(), shutdown.clone());
-    let (file, home) = (source.file.clone(), source.home.clone());
     tokio::spawn(async move {
         loop {
             tokio::select! {
                 _ = end.recv() => break,
                 _ = interrupt.recv() => break,
-                _ = hangup.recv() => match config_file::read(&file, &home) {
-                    Ok(config) => {
-                        broker.reload(config);
-                        broker.note("config", None);
-                    }
-                    Err(error) => broker.note("config", Some(format!("the config is not used: {error}; {}", error.hint()))),
-                },
+                _ = hangup.recv() => orders.reload(),
             }
         }
         tracing::info!("told to end");
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-        shutdown.request();
+        orders.end();
     });
     Ok(())
 }

@@ -107,6 +107,9 @@ fn bind_login(config: &mut Config, profile: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// A table, its name, and the line where it begins.
+type Named<'t> = (&'t str, &'t dyn TableLike, Option<usize>);
+
 struct Source<'a> {
     text: &'a str,
     file: &'a Path,
@@ -203,7 +206,7 @@ impl<'a> Source<'a> {
         &self,
         key: &str,
         item: &'t Item,
-    ) -> Result<Vec<(&'t str, &'t dyn TableLike, Option<usize>)>, Error> {
+    ) -> Result<Vec<Named<'t>>, Error> {
         let tables = item
             .as_table_like()
             .ok_or_else(|| self.error(None, &format!("{key} is not a table"), &format!("write [{key}.NAME]")))?;

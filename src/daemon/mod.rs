@@ -22,27 +22,37 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// How long a rotation that was sent may take to be stored: the issuer's own limit.
 const ROTATION: Duration = Duration::from_secs(45);
 
-/// What the daemon is told from outside, and tells.
+/// What the daemon may be told from outside, by a signal or a request. May be told before it listens.
 #[derive(Debug, Clone, Default)]
-pub struct Shutdown(Arc<Notify>);
+pub struct Orders {
+    end: Arc<Notify>,
+    reload: Arc<Notify>,
+}
 
-impl Shutdown {
-    /// Ends the daemon; may be called before it waits.
-    pub fn request(&self) {
-        self.0.notify_one();
+impl Orders {
+    pub fn end(&self) {
+        self.end.notify_one();
     }
 
-    async fn requested(&self) {
-        self.0.notified().await;
+    /// Read the config again; a bad one keeps the old.
+    pub fn reload(&self) {
+        self.reload.notify_one();
     }
 }
 
-/// Serves until `shutdown`, then answers whoever has connected, and ends.
-pub async fn run(socket: Socket, broker: Broker, source: ConfigSource, descriptors: u64, shutdown: Shutdown) {
-    let routes = Routes::new(broker.clone(), source, shutdown.clone());
-    let server = Server::new(routes, descriptors);
+/// Serves until it is told to end, then answers whoever has connected, and ends.
+pub async fn run(socket: Socket, broker: Broker, source: ConfigSource, descriptors: u64, orders: Orders) {
+    let end = orders.end.clone();
+    let routes = Routes::new(broker.clone(), source, orders.clone());
+    let server = Server::new(routes.clone(), descriptors);
     let renewals = tokio::spawn(broker.clone().renew_ahead());
-    server.accept_until(&socket, shutdown.requested()).await;
+    let reloads = tokio::spawn(async move {
+        loop {
+            orders.reload.notified().await;
+            let _ = routes.reload().await;
+        }
+    });
+    server.accept_until(&socket, end.notified()).await;
     // From here on nobody new finds us; who already waits in the queue is answered.
     socket.leave();
     server.accept_queued(&socket).await;
@@ -52,4 +62,5 @@ pub async fn run(socket: Socket, broker: Broker, source: ConfigSource, descripto
         tracing::warn!("connections were still open {} s after the end", DRAIN.as_secs());
     }
     renewals.abort();
+    reloads.abort();
 }

@@ -8,7 +8,7 @@
 //! | `POST /v1/logins/L` | a person's secret handed in; empty: what rests in the keyring has changed |
 //! | `POST /v1/reload`, `POST /v1/stop` | |
 
-use super::Shutdown;
+use super::Orders;
 use super::reply::{self, Form, Reply};
 use crate::broker::{Broker, Status, StoredLogin};
 use crate::config::{Config, read_duration};
@@ -54,16 +54,16 @@ pub(super) struct Routes {
     source: Mutex<ConfigSource>,
     keyring: Arc<dyn crate::ports::Keyring>,
     disk: Worker,
-    shutdown: Shutdown,
+    orders: Orders,
 }
 
 const MAX_BODY: usize = 64 * 1024;
 const DISK: Duration = Duration::from_secs(2);
 
 impl Routes {
-    pub(super) fn new(broker: Broker, source: ConfigSource, shutdown: Shutdown) -> Arc<Routes> {
+    pub(super) fn new(broker: Broker, source: ConfigSource, orders: Orders) -> Arc<Routes> {
         let keyring = broker.keyring();
-        Arc::new(Routes { broker, source: Mutex::new(source), keyring, disk: Worker::new("config"), shutdown })
+        Arc::new(Routes { broker, source: Mutex::new(source), keyring, disk: Worker::new("config"), orders })
     }
 
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Result<Reply, Infallible> {
@@ -82,7 +82,7 @@ impl Routes {
             (&Method::POST, ["v1", "logins", login]) => self.take_login(login, body).await,
             (&Method::POST, ["v1", "reload"]) => self.reload().await.map(|()| done()),
             (&Method::POST, ["v1", "stop"]) => {
-                self.shutdown.request();
+                self.orders.end();
                 Ok(done())
             }
             _ => {

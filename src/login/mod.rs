@@ -22,8 +22,11 @@ pub struct Kind {
     pub name: &'static str,
     pub summary: &'static str,
     pub keys: &'static [Key],
-    pub build: fn(&str, &Settings) -> Result<Arc<dyn Login>, Error>,
+    /// Makes one of the given name.
+    pub build: Build,
 }
+
+pub type Build = fn(&str, &Settings) -> Result<Arc<dyn Login>, Error>;
 
 /// Signs in with a person present, and gives access without one.
 pub trait Login: Debug + Send + Sync {

@@ -37,6 +37,9 @@ const PASSED_ON: &[&str] = &[
     "no_proxy",
 ];
 
+/// A log longer than this is put aside when the next daemon starts.
+const MAX_LOG: u64 = 1024 * 1024;
+
 /// The byte that a daemon writes on its standard output when it answers; anything else is why it does not.
 const READY: &[u8] = b"\n";
 
@@ -71,6 +74,9 @@ pub fn helper_program() -> Result<PathBuf, Error> {
 /// no session, an allow-listed environment. Its log goes to `log`.
 pub fn start_daemon(program: &Path, log: &Path) -> Result<(), Error> {
     let disk = |error: io::Error| Error::disk("write the daemon's log", log, &error);
+    if std::fs::metadata(log).is_ok_and(|meta| meta.len() > MAX_LOG) {
+        let _ = std::fs::rename(log, log.with_extension("log.old"));
+    }
     let log = OpenOptions::new().create(true).append(true).mode(0o600).open(log).map_err(disk)?;
     inherited::close_on_exec();
     let mut command = Command::new(program);
