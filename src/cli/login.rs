@@ -35,12 +35,14 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
     let entry = entry(&config, &args.name)?;
     let keyring = context.keyring(&config, ATTENDED);
     let outside = context.outside(keyring.clone());
-    let secret = entry.login.sign_in(&SignIn {
+    let from = SignIn {
         prompt: &Terminal,
         environment: &*outside.environment,
         source: source(args, &outside)?,
+        http: &outside.http,
         now: &outside.clock.now(),
-    })?;
+    };
+    let secret = entry.login.sign_in(&from).await?;
     let tried = if args.untested {
         Tried::Untested("as you asked".into())
     } else {

@@ -202,11 +202,7 @@ impl<'a> Source<'a> {
         Ok(settings)
     }
 
-    fn named_tables<'t>(
-        &self,
-        key: &str,
-        item: &'t Item,
-    ) -> Result<Vec<Named<'t>>, Error> {
+    fn named_tables<'t>(&self, key: &str, item: &'t Item) -> Result<Vec<Named<'t>>, Error> {
         let tables = item
             .as_table_like()
             .ok_or_else(|| self.error(None, &format!("{key} is not a table"), &format!("write [{key}.NAME]")))?;

@@ -31,33 +31,8 @@ struct Keys {
 }
 
 impl Login for Aws {
-    fn sign_in(&self, from: &SignIn<'_>) -> Result<Secret, Error> {
-        let variable = |name: &str| {
-            from.environment.variable(name).ok_or_else(|| {
-                Error::configuration(format!("{name} is not set"), "export it, or leave out --from-env to be asked")
-            })
-        };
-        let keys = match &from.source {
-            Source::Variables => Keys {
-                access_key_id: variable("AWS_ACCESS_KEY_ID")?,
-                secret_access_key: Secret::new(variable("AWS_SECRET_ACCESS_KEY")?),
-                session_token: variable("AWS_SESSION_TOKEN").ok().map(Secret::new),
-            },
-            Source::Text(text) => read_text(text).ok_or_else(|| {
-                let fix = "give {\"AccessKeyId\":..,\"SecretAccessKey\":..} or lines aws_access_key_id = .. and aws_secret_access_key = ..";
-                Error::configuration("the text holds no access key", fix)
-            })?,
-            Source::Person => Keys {
-                access_key_id: from.prompt.ask("Access key ID: ")?,
-                secret_access_key: from.prompt.ask_secret("Secret access key: ")?,
-                session_token: None,
-            },
-        };
-        let sound = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
-        if !sound(&keys.access_key_id) || !sound(keys.secret_access_key.expose()) {
-            return Err(Error::sign_in(&self.name, "an access key has no spaces and no characters but ASCII"));
-        }
-        Ok(Secret::new(serde_json::to_string(&keys).expect("a struct of strings is JSON")))
+    fn sign_in<'a>(&'a self, from: &'a SignIn<'a>) -> Later<'a, Result<Secret, Error>> {
+        Box::pin(std::future::ready(self.take(from)))
     }
 
     fn access<'a>(&'a self, ask: AccessRequest<'a>) -> Later<'a, Result<Granted, Error>> {
@@ -87,6 +62,37 @@ impl Login for Aws {
     }
 }
 
+impl Aws {
+    fn take(&self, from: &SignIn<'_>) -> Result<Secret, Error> {
+        let variable = |name: &str| {
+            from.environment.variable(name).ok_or_else(|| {
+                Error::configuration(format!("{name} is not set"), "export it, or leave out --from-env to be asked")
+            })
+        };
+        let keys = match &from.source {
+            Source::Variables => Keys {
+                access_key_id: variable("AWS_ACCESS_KEY_ID")?,
+                secret_access_key: Secret::new(variable("AWS_SECRET_ACCESS_KEY")?),
+                session_token: variable("AWS_SESSION_TOKEN").ok().map(Secret::new),
+            },
+            Source::Text(text) => read_text(text).ok_or_else(|| {
+                let fix = "give {\"AccessKeyId\":..,\"SecretAccessKey\":..} or lines aws_access_key_id = .. and aws_secret_access_key = ..";
+                Error::configuration("the text holds no access key", fix)
+            })?,
+            Source::Person => Keys {
+                access_key_id: from.prompt.ask("Access key ID: ")?,
+                secret_access_key: from.prompt.ask_secret("Secret access key: ")?,
+                session_token: None,
+            },
+        };
+        let sound = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
+        if !sound(&keys.access_key_id) || !sound(keys.secret_access_key.expose()) {
+            return Err(Error::sign_in(&self.name, "an access key has no spaces and no characters but ASCII"));
+        }
+        Ok(Secret::new(serde_json::to_string(&keys).expect("a struct of strings is JSON")))
+    }
+}
+
 /// JSON with AWS's names, or the lines of `~/.aws/credentials`.
 fn read_text(text: &Secret) -> Option<Keys> {
     if let Ok(keys) = serde_json::from_str(text.expose()) {
@@ -110,12 +116,15 @@ mod tests {
     use super::*;
     use crate::config::Settings;
     use crate::lease::tests::moment;
-    use crate::ports::tests::{Nobody, Variables};
+    use crate::ports::Http;
+    use crate::ports::tests::{NoHttp, Nobody, Variables};
 
     fn sign_in(source: Source, variables: &[(&str, &str)]) -> Result<Secret, Error> {
         let login = (KIND.build)("aws", &Settings::default()).unwrap();
         let environment = Variables::new(variables);
-        login.sign_in(&SignIn { prompt: &Nobody, environment: &environment, source, now: &moment(0) })
+        let (http, now): (Arc<dyn Http>, _) = (Arc::new(NoHttp), moment(0));
+        let from = SignIn { prompt: &Nobody, environment: &environment, source, http: &http, now: &now };
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(login.sign_in(&from))
     }
 
     #[test]

@@ -42,21 +42,8 @@ struct Earthdata {
 }
 
 impl Login for Earthdata {
-    fn sign_in(&self, from: &SignIn<'_>) -> Result<Secret, Error> {
-        let token = match &from.source {
-            Source::Text(text) => text.clone(),
-            Source::Variables => from.environment.variable("EARTHDATA_TOKEN").map(Secret::new).ok_or_else(|| {
-                Error::configuration("EARTHDATA_TOKEN is not set", "export it, or leave out --from-env to be asked")
-            })?,
-            Source::Person => {
-                from.prompt.tell(&format!("Make a token at {} (\"Generate Token\"), and paste it here.", self.page()));
-                from.prompt.ask_secret("Earthdata token: ")?
-            }
-        };
-        let token = Secret::new(token.expose().trim());
-        let claims = self.claims(&token)?;
-        self.not_over(&claims, from.now.wall)?;
-        Ok(token)
+    fn sign_in<'a>(&'a self, from: &'a SignIn<'a>) -> Later<'a, Result<Secret, Error>> {
+        Box::pin(std::future::ready(self.take(from)))
     }
 
     fn access<'a>(&'a self, ask: AccessRequest<'a>) -> Later<'a, Result<Granted, Error>> {
@@ -82,6 +69,23 @@ impl Login for Earthdata {
 }
 
 impl Earthdata {
+    fn take(&self, from: &SignIn<'_>) -> Result<Secret, Error> {
+        let token = match &from.source {
+            Source::Text(text) => text.clone(),
+            Source::Variables => from.environment.variable("EARTHDATA_TOKEN").map(Secret::new).ok_or_else(|| {
+                Error::configuration("EARTHDATA_TOKEN is not set", "export it, or leave out --from-env to be asked")
+            })?,
+            Source::Person => {
+                from.prompt.tell(&format!("Make a token at {} (\"Generate Token\"), and paste it here.", self.page()));
+                from.prompt.ask_secret("Earthdata token: ")?
+            }
+        };
+        let token = Secret::new(token.expose().trim());
+        let claims = self.claims(&token)?;
+        self.not_over(&claims, from.now.wall)?;
+        Ok(token)
+    }
+
     fn claims(&self, token: &Secret) -> Result<Claims, Error> {
         jwt::claims(token.expose()).ok_or_else(|| {
             let page = self.page();
@@ -125,7 +129,9 @@ mod tests {
     fn sign_in(source: Source, variables: &[(&str, &str)]) -> Result<Secret, Error> {
         let environment = Variables::new(variables);
         let now = moment(0);
-        login().sign_in(&SignIn { prompt: &Nobody, environment: &environment, source, now: &now })
+        let http: Arc<dyn Http> = Arc::new(NoHttp);
+        let from = SignIn { prompt: &Nobody, environment: &environment, source, http: &http, now: &now };
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(login().sign_in(&from))
     }
 
     fn lasting(seconds: i64) -> String {

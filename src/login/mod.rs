@@ -30,8 +30,9 @@ pub type Build = fn(&str, &Settings) -> Result<Arc<dyn Login>, Error>;
 
 /// Signs in with a person present, and gives access without one.
 pub trait Login: Debug + Send + Sync {
-    /// Gets a secret out of a person, a variable or a file, and checks what can be checked without asking anyone.
-    fn sign_in(&self, from: &SignIn<'_>) -> Result<Secret, Error>;
+    /// Gets a secret out of a person, a variable or a file; checks what can be checked without asking anyone before
+    /// anything is sent.
+    fn sign_in<'a>(&'a self, from: &'a SignIn<'a>) -> Later<'a, Result<Secret, Error>>;
 
     /// Access for one request. `rejected` is what the issuer has just refused: give another, or an error that says
     /// what a person must do. A login whose `access` makes requests says so in [`Login::asks_issuer`].
@@ -50,6 +51,8 @@ pub struct SignIn<'a> {
     pub prompt: &'a dyn Prompt,
     pub environment: &'a dyn Environment,
     pub source: Source,
+    /// For kinds whose secret is given by the issuer: a token for a password, a device's code.
+    pub http: &'a Arc<dyn Http>,
     pub now: &'a Moment,
 }
 
