@@ -4,12 +4,31 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// The claims that we use.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Claims {
     pub uid: Option<String>,
     pub expires: Option<Timestamp>,
+    pub issuer: Option<String>,
+    pub audience: Vec<String>,
+    /// `client/role`, and a realm's roles alone.
+    pub roles: Vec<String>,
+    /// Seconds from issue to end.
+    pub life: Option<i64>,
+}
+
+impl Claims {
+    /// For a person who has to find out why a token was refused: whose it is, for whom, until when, with which roles.
+    pub fn described(&self) -> String {
+        let list = |words: &[String]| if words.is_empty() { "none".to_owned() } else { words.join(" ") };
+        let issuer = self.issuer.as_deref().unwrap_or("nobody named");
+        let until = self.expires.map_or_else(|| "no end".to_owned(), crate::credentials::written);
+        let text =
+            format!(" (issued by {issuer} for {}, until {until}, roles {})", list(&self.audience), list(&self.roles));
+        crate::error::printable(&text).chars().take(400).collect()
+    }
 }
 
 /// The claims of `token`; None if it is no JWT: three parts, the middle one base64url of a JSON object.
@@ -19,6 +38,14 @@ pub fn claims(token: &str) -> Option<Claims> {
         uid: Option<String>,
         sub: Option<String>,
         exp: Option<f64>,
+        iat: Option<f64>,
+        iss: Option<String>,
+        #[serde(default)]
+        aud: OneOrMany,
+        #[serde(default)]
+        resource_access: BTreeMap<String, Roles>,
+        #[serde(default)]
+        realm_access: Roles,
     }
     let parts: Vec<&str> = token.split('.').collect();
     let [head, payload, signature] = parts.as_slice() else { return None };
@@ -31,7 +58,39 @@ pub fn claims(token: &str) -> Option<Claims> {
     Some(Claims {
         uid: payload.uid.or(payload.sub),
         expires: payload.exp.and_then(|second| Timestamp::from_second(second as i64).ok()),
+        issuer: payload.iss,
+        audience: match payload.aud {
+            OneOrMany::One(one) => vec![one],
+            OneOrMany::Many(many) => many,
+        },
+        roles: payload
+            .resource_access
+            .iter()
+            .flat_map(|(client, roles)| roles.roles.iter().map(move |role| format!("{client}/{role}")))
+            .chain(payload.realm_access.roles)
+            .collect(),
+        life: payload.exp.zip(payload.iat).map(|(end, start)| (end - start) as i64),
     })
+}
+
+/// `aud` is a text or a list of them.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Default for OneOrMany {
+    fn default() -> OneOrMany {
+        OneOrMany::Many(Vec::new())
+    }
+}
+
+#[derive(Default, Deserialize)]
+struct Roles {
+    #[serde(default)]
+    roles: Vec<String>,
 }
 
 #[cfg(test)]

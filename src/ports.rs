@@ -63,6 +63,8 @@ pub struct Request {
 pub struct Route {
     /// Certificates that are trusted in addition to the system's.
     pub ca_file: Option<PathBuf>,
+    /// In place of the environment's.
+    pub proxy: Option<Url>,
 }
 
 /// An issuer's answer, its body whole (256 KiB at most).

@@ -1,9 +1,11 @@
 //! `valetkey configure [PROFILE..]`: the profiles of our config as profiles of `~/.aws/config`.
 
 use super::context::Context;
+use super::credentials::SETTLE;
 use super::print;
 use crate::aws_config::{Block, configured};
-use crate::config::Profile;
+use crate::broker::Manner;
+use crate::config::{Config, Profile};
 use crate::error::Error;
 use crate::ports::Environment;
 use crate::system::{config_file, environment::ProcessEnvironment, process};
@@ -19,7 +21,7 @@ pub(super) struct Args {
     dry_run: bool,
 }
 
-pub(super) fn run(context: &Context, args: &Args) -> Result<(), Error> {
+pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
     let config = context.config()?;
     let chosen: Vec<&Profile> = if args.profiles.is_empty() {
         config.profiles.values().collect()
@@ -37,15 +39,15 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Error> {
         ));
     }
     let helper = helper.to_string_lossy().into_owned();
-    let blocks: Vec<Block> = chosen
-        .iter()
-        .map(|profile| Block {
+    let mut blocks = Vec::new();
+    for profile in &chosen {
+        blocks.push(Block {
             profile: profile.name.clone(),
             helper: helper.clone(),
             region: profile.region(),
-            endpoint: profile.s3_endpoint(),
-        })
-        .collect();
+            endpoint: s3_endpoint(context, &config, profile).await?,
+        });
+    }
 
     let file = aws_config_file(context);
     let before = match std::fs::read_to_string(&file) {
@@ -72,6 +74,18 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Error> {
     config_file::write(&file, &after, 0o600)?;
     eprintln!("wrote {name}; try: aws s3 ls s3://BUCKET --profile {}", chosen[0].name);
     Ok(())
+}
+
+/// The S3 that the profile's credentials are for, if it is not AWS'. Where only the issuer knows, it is asked for
+/// credentials, which then lie in the cache for the first request.
+async fn s3_endpoint(context: &Context, config: &Config, profile: &Profile) -> Result<Option<String>, Error> {
+    if !profile.provider.tells_s3_endpoint() {
+        return Ok(profile.provider.s3_endpoint());
+    }
+    let broker = context.broker(config.clone(), Manner::OneShot);
+    let served = broker.credentials(&profile.name, 0).await;
+    broker.settle(SETTLE).await;
+    Ok(served?.lease.endpoint.clone())
 }
 
 /// Where the AWS CLI reads it.

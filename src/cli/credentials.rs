@@ -18,7 +18,7 @@ pub(super) struct Args {
 }
 
 /// To write the cache after the answer is there, before it is printed.
-const SETTLE: Duration = Duration::from_secs(3);
+pub(super) const SETTLE: Duration = Duration::from_secs(3);
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
     if !valid_name(&args.profile) {

@@ -92,7 +92,7 @@ async fn dispatch(verb: Verb, matches: &clap::ArgMatches) -> Result<(), Error> {
         }
         Verb::Login(args) => login::run(&Context::new()?, &args).await,
         Verb::Credentials(args) => credentials::run(&Context::new()?, &args).await,
-        Verb::Configure(args) => configure::run(&Context::new()?, &args),
+        Verb::Configure(args) => configure::run(&Context::new()?, &args).await,
         Verb::Status(args) => status::run(&Context::new()?, &args).await,
         Verb::Daemon(args) => daemon::run(&args).await,
         Verb::Stop => stop::run(&Context::new()?).await,

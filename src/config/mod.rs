@@ -50,11 +50,6 @@ impl Profile {
     pub fn region(&self) -> String {
         self.settings.text("region").unwrap_or(self.kind.region).to_owned()
     }
-
-    /// The S3 endpoint that the settings name, where it is not AWS'.
-    pub fn s3_endpoint(&self) -> Option<String> {
-        self.provider.s3_endpoint()
-    }
 }
 
 impl Config {

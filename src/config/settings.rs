@@ -1,6 +1,7 @@
 //! The settings of one table of the config: read by declared keys, each value checked once, errors with file and line.
 
 use crate::error::{Error, Place};
+use crate::ports::Route;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,12 +16,31 @@ pub struct Key {
     pub help: &'static str,
 }
 
+impl Key {
+    /// Every kind that talks to an issuer has this one.
+    pub const CA_FILE: Key = Key {
+        name: "ca_file",
+        shape: Shape::Path,
+        required: false,
+        help: "certificates to trust besides the system's (PEM)",
+    };
+    /// And this one.
+    pub const PROXY: Key = Key {
+        name: "proxy",
+        shape: Shape::Proxy,
+        required: false,
+        help: "the way to the issuer: http://HOST:PORT, socks5://HOST:PORT",
+    };
+}
+
 /// What a value must look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     Text,
     /// https, or http to a loopback address: credentials come back on it.
     Url,
+    /// http, https, socks5 or socks5h (names resolved by the proxy); never with a password in it.
+    Proxy,
     /// `15m`, `1h`, `90s` or plain seconds.
     Duration,
     /// An absolute path, or one that begins with `~/`.
@@ -103,6 +123,11 @@ impl Settings {
         self.text(name).and_then(read_duration)
     }
 
+    /// How the issuer is reached: [`Key::CA_FILE`] and [`Key::PROXY`].
+    pub fn route(&self) -> Route {
+        Route { ca_file: self.path(Key::CA_FILE.name), proxy: self.url(Key::PROXY.name) }
+    }
+
     /// An error about one key, with its line.
     pub fn refuse(&self, name: &str, message: impl Into<String>, fix: impl Into<String>) -> Error {
         let line = self.values.get(name).map_or(self.line, |setting| setting.line);
@@ -121,6 +146,7 @@ impl Shape {
         match self {
             Shape::Text | Shape::List => "a text".into(),
             Shape::Url => "an https URL".into(),
+            Shape::Proxy => "a proxy's URL".into(),
             Shape::Duration => "a duration".into(),
             Shape::Path => "an absolute path".into(),
             Shape::OneOf(words) => format!("one of {}", words.join(", ")),
@@ -132,6 +158,10 @@ impl Shape {
         let fine = match self {
             Shape::Text | Shape::List => !text.is_empty() && !text.chars().any(char::is_control),
             Shape::Url => return check_url(text),
+            Shape::Proxy => Url::parse(text).is_ok_and(|url| {
+                let known = matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h");
+                known && url.has_host() && url.username().is_empty() && url.password().is_none()
+            }),
             Shape::Duration => read_duration(text).is_some(),
             Shape::Path => text.starts_with('/') || text.starts_with("~/"),
             Shape::OneOf(words) => words.contains(&text),
@@ -140,6 +170,7 @@ impl Shape {
             return Ok(());
         }
         Err(match self {
+            Shape::Proxy => "write http://HOST:PORT or socks5://HOST:PORT, without a password".into(),
             Shape::Text | Shape::List | Shape::Url => "write a text without control characters".into(),
             Shape::Duration => "write it as 15m, 1h, 90s or seconds".into(),
             Shape::Path => "begin it with / or ~/".into(),

@@ -2,6 +2,7 @@
 
 pub mod aws;
 pub mod earthdata;
+pub mod keycloak;
 
 use crate::config::{Key, Settings};
 use crate::error::Error;
@@ -14,7 +15,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 /// Every kind of login.
-pub const KINDS: &[Kind] = &[earthdata::KIND, aws::KIND];
+pub const KINDS: &[Kind] = &[earthdata::KIND, keycloak::KIND, aws::KIND];
 
 /// A kind of login, as the config names it.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 //!
 //! A provider asks once and tells what came back. Caching, retries, counting and locks are the broker's.
 
+pub mod cray;
 pub mod earthdata;
 pub mod sts;
 
@@ -14,7 +15,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 /// Every kind of provider. `--help`, `add`, the README's table and the contract tests read this slice.
-pub const KINDS: &[Kind] = &[earthdata::KIND, sts::KIND];
+pub const KINDS: &[Kind] = &[earthdata::KIND, cray::KIND, sts::KIND];
 
 /// A kind of provider, as the config names it.
 #[derive(Debug)]
@@ -50,6 +51,11 @@ pub trait Provider: Debug + Send + Sync {
     /// The S3 that its credentials are for, where it is not AWS' and known without asking.
     fn s3_endpoint(&self) -> Option<String> {
         None
+    }
+
+    /// Whether that S3 is known only from what the issuer answers.
+    fn tells_s3_endpoint(&self) -> bool {
+        false
     }
 
     /// One attempt. `Rejected` says that the issuer did not take this access, so that another may be worth a try;

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::ports::{Http, Later, Request, Response, Route, SendError};
 use crate::secret::Secret;
 use reqwest::header::{HeaderName, HeaderValue};
-use reqwest::{Certificate, Client, Method, redirect};
+use reqwest::{Certificate, Client, Method, Proxy, redirect};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -33,7 +33,8 @@ impl Http for Network {
 impl Network {
     fn client(&self, request: &Request) -> Result<Client, SendError> {
         // The loopback is never reached through a proxy, whatever the environment says.
-        if crate::config::is_loopback(&request.url) {
+        // A proxy of the issuer's own is another matter: it was meant for just this.
+        if crate::config::is_loopback(&request.url) && request.route.proxy.is_none() {
             return build(&request.route, false);
         }
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
@@ -53,8 +54,14 @@ fn build(route: &Route, proxies: bool) -> Result<Client, SendError> {
         .min_tls_version(reqwest::tls::Version::TLS_1_2)
         .pool_idle_timeout(Duration::from_secs(30))
         .user_agent(concat!("valetkey/", env!("CARGO_PKG_VERSION")));
-    if !proxies {
-        builder = builder.no_proxy();
+    match &route.proxy {
+        Some(proxy) => {
+            let refused =
+                |_| SendError::Setup(Error::configuration("the proxy's URL is no use", "check proxy in the config"));
+            builder = builder.proxy(Proxy::all(proxy.clone()).map_err(refused)?);
+        }
+        None if !proxies => builder = builder.no_proxy(),
+        None => {}
     }
     if let Some(file) = &route.ca_file {
         builder = builder.tls_certs_merge(certificates(file).map_err(SendError::Setup)?);

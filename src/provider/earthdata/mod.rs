@@ -29,12 +29,8 @@ pub const KIND: Kind = Kind {
         },
         Key { name: "app_name", shape: Shape::Text, required: false, help: "shown in the archive's session name" },
         Key { name: "urs", shape: Shape::Url, required: false, help: "Earthdata Login's address, if not production" },
-        Key {
-            name: "ca_file",
-            shape: Shape::Path,
-            required: false,
-            help: "certificates to trust besides the system's (PEM)",
-        },
+        Key::CA_FILE,
+        Key::PROXY,
     ],
     logins: &["earthdata"],
     region: "us-west-2",
@@ -52,7 +48,7 @@ pub const KIND: Kind = Kind {
         }
         let endpoint =
             settings.url("endpoint").ok_or_else(|| settings.refuse("endpoint", "it has no endpoint", "add one"))?;
-        let route = Route { ca_file: settings.path("ca_file") };
+        let route = settings.route();
         Ok(Arc::new(Earthdata { endpoint, urs: settings.url("urs").unwrap_or_else(production), app_name, route }))
     },
 };

@@ -42,12 +42,8 @@ pub const KIND: Kind = Kind {
         Key { name: "duration", shape: Shape::Duration, required: false, help: "asked-for life: 15m, 1h, 3600" },
         Key { name: "session_name", shape: Shape::Text, required: false, help: "shown in the issuer's log" },
         Key { name: "external_id", shape: Shape::Text, required: false, help: "if the role's trust policy wants one" },
-        Key {
-            name: "ca_file",
-            shape: Shape::Path,
-            required: false,
-            help: "certificates to trust besides the system's (PEM)",
-        },
+        Key::CA_FILE,
+        Key::PROXY,
     ],
     logins: &["aws"],
     region: "us-east-1",
@@ -98,7 +94,7 @@ impl Sts {
             duration: seconds.and_then(|seconds| i32::try_from(seconds).ok()),
             session_name: session_name.to_owned(),
             external_id: settings.text("external_id").map(str::to_owned),
-            route: Route { ca_file: settings.path("ca_file") },
+            route: settings.route(),
         })
     }
 

@@ -1,0 +1,164 @@
+//! What a token endpoint means by its answers: by the `error` it names, then by status.
+
+use crate::error::Error;
+use crate::freshness::clamp_retry_after;
+use crate::jwt;
+use crate::ports::{Moment, Response};
+use crate::secret::Secret;
+use serde::Deserialize;
+
+/// What was asked for: the same error means another thing to each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    Password,
+    Client,
+    Refresh,
+    Device,
+}
+
+/// An answer's token. Only `access` is sure.
+#[derive(Debug, Clone)]
+pub(super) struct Token {
+    pub(super) access: Secret,
+    pub(super) refresh: Option<Secret>,
+    /// Seconds.
+    pub(super) life: Option<i64>,
+}
+
+/// The error an OpenID server names.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Refusal {
+    pub(super) error: Option<String>,
+    pub(super) error_description: Option<String>,
+}
+
+/// Judges the answer to a token request of `login` at `host`.
+pub(super) fn judge(response: &Response, asked: Asked, login: &str, host: &str, now: &Moment) -> Result<Token, Error> {
+    match response.status {
+        200..=299 => read(response, now)
+            .ok_or_else(|| Error::protocol(format!("{host} answered {} but not with a token", response.status))),
+        429 | 500..=599 => {
+            let retry_after = response.retry_after().map(|wait| clamp_retry_after(wait).as_secs());
+            Err(Error::Unavailable { message: format!("{host} answered {}", response.status), retry_after })
+        }
+        status => Err(refused(response, status, asked, login, host)),
+    }
+}
+
+pub(super) fn refusal(response: &Response) -> Refusal {
+    serde_json::from_str(response.body.expose()).unwrap_or_default()
+}
+
+fn refused(response: &Response, status: u16, asked: Asked, login: &str, host: &str) -> Error {
+    let refusal = refusal(response);
+    let description = crate::error::printable(&refusal.error_description.unwrap_or_default());
+    match (refusal.error.as_deref(), status) {
+        (Some("invalid_grant"), _) if description.contains("not fully set up") => {
+            Error::sign_in(login, format!("{host} wants something of you in a browser first: {description}"))
+        }
+        (Some("invalid_grant"), _) if asked == Asked::Refresh => {
+            Error::sign_in(login, format!("the session at {host} is over ({description})"))
+        }
+        (Some("invalid_grant"), _) => Error::sign_in(
+            login,
+            format!(
+                "{host} refuses the sign-in ({description}): a wrong password, a locked account, or trouble behind it"
+            ),
+        ),
+        (Some("invalid_client" | "unauthorized_client"), _) if asked == Asked::Client => Error::sign_in(
+            login,
+            format!("{host} refuses the client's secret, or does not let it use this grant ({description})"),
+        ),
+        (Some(error @ ("invalid_client" | "unauthorized_client")), _) => Error::configuration(
+            format!("{host} does not let this client sign in so: {error} ({description})"),
+            format!("check client_id and grant of [logins.{login}]"),
+        ),
+        (None, 404) => Error::configuration(
+            format!("{host} has no such realm (404)"),
+            format!("check token_url of [logins.{login}]: the realm, and /auth or /keycloak before /realms"),
+        ),
+        (None, 401 | 403) => Error::sign_in(login, format!("{host} refuses the sign-in and says no more ({status})")),
+        (Some(error), _) => Error::configuration(
+            format!("{host} refuses the request: {} ({description})", crate::error::printable(error)),
+            format!("check [logins.{login}]"),
+        ),
+        (None, _) => Error::protocol(format!("{host} answered {status}: {}", response.excerpt())),
+    }
+}
+
+fn read(response: &Response, now: &Moment) -> Option<Token> {
+    #[derive(Deserialize)]
+    struct Body {
+        access_token: Secret,
+        refresh_token: Option<Secret>,
+        expires_in: Option<i64>,
+    }
+    let body: Body = serde_json::from_str(response.body.expose()).ok()?;
+    // The token's own span, where the answer says nothing: its end alone would be by another's clock.
+    let claims = jwt::claims(body.access_token.expose()).unwrap_or_default();
+    let until = claims.expires.map(|end| end.as_second() - now.wall.as_second());
+    let life = body.expires_in.or(claims.life).or(until).filter(|life| *life > 0);
+    let refresh = body.refresh_token.filter(|token| !token.expose().is_empty());
+    Some(Token { access: body.access_token, refresh, life })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lease::tests::moment;
+    use crate::wire::Kind;
+
+    fn judged(status: u16, body: &str, asked: Asked) -> Result<Token, Error> {
+        let response = Response { status, headers: Vec::new(), body: Secret::new(body) };
+        judge(&response, asked, "shasta", "api-gw.local", &moment(0))
+    }
+
+    #[test]
+    fn only_the_access_token_is_sure() {
+        let whole = judged(
+            200,
+            r#"{"access_token":"a","token_type":"bearer","expires_in":300,"refresh_token":"r"}"#,
+            Asked::Password,
+        )
+        .unwrap();
+        assert_eq!((whole.life, whole.refresh.is_some()), (Some(300), true));
+        let bare = judged(200, r#"{"access_token":"a"}"#, Asked::Client).unwrap();
+        assert_eq!((bare.life, bare.refresh.is_some()), (None, false));
+        let offline = judged(
+            200,
+            r#"{"access_token":"a","expires_in":60,"refresh_expires_in":0,"refresh_token":"r"}"#,
+            Asked::Refresh,
+        );
+        assert!(offline.unwrap().refresh.is_some());
+        let span = crate::jwt::tests::token(r#"{"iat":100,"exp":31536100}"#);
+        assert_eq!(
+            judged(200, &format!(r#"{{"access_token":"{span}"}}"#), Asked::Client).unwrap().life,
+            Some(31_536_000)
+        );
+    }
+
+    #[test]
+    fn refusals_are_told_apart_by_error_then_status() {
+        let grant = r#"{"error":"invalid_grant","error_description":"Invalid user credentials"}"#;
+        let setup = r#"{"error":"invalid_grant","error_description":"Account is not fully set up"}"#;
+        let client = r#"{"error":"unauthorized_client","error_description":"Invalid client secret"}"#;
+        for (status, body, asked, kind, said) in [
+            (401, grant, Asked::Password, Kind::LoginRequired, "locked"),
+            (400, grant, Asked::Password, Kind::LoginRequired, "wrong password"),
+            (400, grant, Asked::Refresh, Kind::LoginRequired, "over"),
+            (400, setup, Asked::Password, Kind::LoginRequired, "browser"),
+            (401, client, Asked::Client, Kind::LoginRequired, "client's secret"),
+            (400, client, Asked::Password, Kind::Configuration, "client_id"),
+            (404, "<html>", Asked::Password, Kind::Configuration, "realm"),
+            (403, "", Asked::Password, Kind::LoginRequired, "says no more"),
+            (503, "", Asked::Refresh, Kind::Unavailable, "503"),
+            (400, r#"{"error":"invalid_scope"}"#, Asked::Password, Kind::Configuration, "invalid_scope"),
+            (200, "<html>", Asked::Password, Kind::Protocol, "not with a token"),
+        ] {
+            let error = judged(status, body, asked).unwrap_err();
+            assert_eq!(error.kind(), kind, "{status} {body}");
+            assert!(error.text().contains(said), "{said}: {}", error.text());
+        }
+    }
+}

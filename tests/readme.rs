@@ -1,0 +1,33 @@
+//! The README says what is true: every kind of provider and login, every setting and every preset stands in it.
+
+const README: &str = include_str!("../README.md");
+
+/// The table row that begins with this word.
+fn row(word: &str) -> &'static str {
+    let begins = format!("| `{word}` |");
+    README.lines().find(|line| line.starts_with(&begins)).unwrap_or_else(|| panic!("README has no row for {word}"))
+}
+
+#[test]
+fn every_provider_stands_in_the_readme_with_its_settings_and_logins() {
+    for kind in valetkey::provider::KINDS {
+        let row = row(kind.name);
+        for word in kind.keys.iter().map(|key| key.name).chain(kind.logins.iter().copied()) {
+            assert!(row.contains(&format!("`{word}`")), "{}: {word}", kind.name);
+        }
+        for preset in kind.presets {
+            assert!(README.contains(&format!("`{}`", preset.name)), "{}", preset.name);
+        }
+    }
+}
+
+#[test]
+fn every_login_stands_in_the_readme_with_its_settings() {
+    let logins = README.split("| login | who we are").nth(1).unwrap();
+    for kind in valetkey::login::KINDS {
+        let row = logins.lines().find(|line| line.starts_with(&format!("| `{}` |", kind.name))).unwrap();
+        for key in kind.keys {
+            assert!(row.contains(&format!("`{}`", key.name)), "{}: {}", kind.name, key.name);
+        }
+    }
+}
