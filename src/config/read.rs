@@ -61,7 +61,10 @@ pub(super) fn parse(text: &str, file: &Path, home: &Path) -> Result<Config, Erro
 /// which then needs no table of its own.
 fn bind_login(config: &mut Config, profile: &str) -> Result<(), Error> {
     let Some(entry) = config.profiles.get(profile) else { return Ok(()) };
-    let (fits, settings) = (entry.kind.logins, &entry.settings);
+    let settings = &entry.settings;
+    let gives =
+        |name: &str| login::KINDS.iter().any(|kind| kind.name == name && kind.gives.contains(&entry.provider.need()));
+    let fits: Vec<&str> = entry.kind.logins.iter().copied().filter(|name| gives(name)).collect();
     let login = if entry.login.is_empty() {
         let fitting: Vec<&str> = config
             .logins
@@ -86,8 +89,8 @@ fn bind_login(config: &mut Config, profile: &str) -> Result<(), Error> {
     match config.logins.get(&login) {
         Some(known) if fits.contains(&known.kind.name) => {}
         Some(known) => {
-            let message = format!("a {} login is no use to provider {}", known.kind.name, entry.kind.name);
-            return Err(settings.refuse("login", message, format!("name a login of kind {}", quoted(fits))));
+            let message = format!("a {} login is no use to this profile", known.kind.name);
+            return Err(settings.refuse("login", message, format!("name a login of kind {}", quoted(&fits))));
         }
         None => {
             let usual = login::KINDS.iter().find(|kind| kind.name == login && fits.contains(&kind.name));

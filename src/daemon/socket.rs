@@ -85,10 +85,10 @@ fn listen(path: &Path) -> std::io::Result<StdListener> {
     let address = SocketAddrUnix::new(path)?;
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    let before = rustix::process::umask(Mode::from_bits_truncate(0o177));
-    let bound = rustix::net::bind(&socket, &address);
-    rustix::process::umask(before);
-    bound?;
+    // On the socket, before it has a name: bind gives the file this mode. The umask would do it too, but it is the whole
+    // process's, and a directory that another thread makes in that moment would be closed to ourselves.
+    rustix::fs::fchmod(&socket, Mode::from_bits_truncate(0o600))?;
+    rustix::net::bind(&socket, &address)?;
     rustix::net::listen(&socket, BACKLOG)?;
     Ok(StdListener::from(socket))
 }

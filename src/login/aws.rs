@@ -3,6 +3,7 @@
 use super::{About, Access, AccessRequest, Granted, Kind, Login, SignIn, Source};
 use crate::error::Error;
 use crate::ports::Later;
+use crate::provider::Need;
 use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -11,6 +12,7 @@ pub const KIND: Kind = Kind {
     name: "aws",
     summary: "an access key of AWS, Ceph or MinIO",
     keys: &[],
+    gives: &[Need::AwsKeys],
     build: |name, _| Ok(Arc::new(Aws { name: name.to_owned() })),
 };
 

@@ -6,6 +6,7 @@ use crate::credentials::written;
 use crate::error::Error;
 use crate::jwt::{self, Claims};
 use crate::ports::Later;
+use crate::provider::Need;
 use crate::secret::Secret;
 use std::sync::Arc;
 use url::Url;
@@ -19,6 +20,7 @@ pub const KIND: Kind = Kind {
         required: false,
         help: "Earthdata Login's address; https://uat.urs.earthdata.nasa.gov for the test system",
     }],
+    gives: &[Need::Bearer],
     build: |name, settings| {
         let urs = settings.url("urs").unwrap_or_else(production);
         Ok(Arc::new(Earthdata { name: name.to_owned(), urs }))
@@ -120,7 +122,6 @@ mod tests {
     use crate::lease::tests::moment;
     use crate::ports::Http;
     use crate::ports::tests::{NoHttp, Nobody, Variables};
-    use crate::provider::Need;
 
     fn login() -> Arc<dyn Login> {
         (KIND.build)("earthdata", &Settings::default()).unwrap()

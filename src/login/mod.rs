@@ -23,6 +23,8 @@ pub struct Kind {
     pub name: &'static str,
     pub summary: &'static str,
     pub keys: &'static [Key],
+    /// The forms of access it can give.
+    pub gives: &'static [Need],
     /// Makes one of the given name.
     pub build: Build,
 }

@@ -9,6 +9,7 @@ use crate::config::{Key, Settings, Shape};
 use crate::error::Error;
 use crate::jwt;
 use crate::ports::{Http, Later, Moment};
+use crate::provider::Need;
 use crate::secret::Secret;
 use answer::{Asked, Token};
 use endpoint::Endpoint;
@@ -40,6 +41,7 @@ pub const KIND: Kind = Kind {
         Key::CA_FILE,
         Key::PROXY,
     ],
+    gives: &[Need::Bearer, Need::WebIdentity],
     build: |name, settings| Ok(Arc::new(Keycloak::new(name, settings)?)),
 };
 

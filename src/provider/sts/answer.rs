@@ -1,6 +1,6 @@
 //! What an STS means by its refusals, read from the raw body: `<Error>` bare (Ceph), in `<ErrorResponse>` (AWS, MinIO).
 
-use super::super::Answer;
+use super::super::{Answer, Need};
 use crate::error::{Error, printable};
 use crate::freshness::clamp_retry_after;
 use crate::login;
@@ -12,9 +12,10 @@ pub(super) fn refusal(
     sdk_error: &(dyn std::error::Error + 'static),
     host: &str,
     route: &Route,
+    need: Need,
 ) -> Result<Answer, Error> {
     match seen {
-        Some(Ok(response)) if response.status >= 300 => judge(&response, host),
+        Some(Ok(response)) if response.status >= 300 => judge(&response, host, need),
         Some(Ok(response)) if response.body.expose().trim_start().starts_with("<!") => {
             Err(Error::unavailable(format!("{host} answered {} with a web page", response.status)))
         }
@@ -27,33 +28,34 @@ pub(super) fn refusal(
     }
 }
 
-fn judge(response: &Response, host: &str) -> Result<Answer, Error> {
+fn judge(response: &Response, host: &str, need: Need) -> Result<Answer, Error> {
     let code = element(response, "Code").unwrap_or_default();
     let said = element(response, "Message").map_or_else(|| code.clone(), |message| format!("{code}: {message}"));
     let said = printable(&said);
     let status = response.status;
+    let rejected = |what: &str| {
+        // The name is put right by the broker, which knows what the config calls the login.
+        Ok(Answer::Rejected(Error::sign_in(login::aws::KIND.name, format!("{host} does not accept {what} ({code})"))))
+    };
+    let denied = || Error::Denied {
+        message: format!("{host} does not let this login have the credentials ({said})"),
+        url: None,
+        hint: "see the role's trust policy and the login's own policy; Ceph says the same of a wrong key".into(),
+    };
     match code.as_str() {
-        "InvalidClientTokenId"
-        | "InvalidAccessKeyId"
-        | "SignatureDoesNotMatch"
-        | "UnrecognizedClientException"
-        | "ExpiredToken"
-        | "ExpiredTokenException" => Ok(Answer::Rejected(Error::sign_in(
-            login::aws::KIND.name,
-            format!("{host} does not accept the access key ({code})"),
-        ))),
-        "RequestExpired" | "RequestTimeTooSkewed" => Err(Error::configuration(
-            format!(
-                "{host} refuses the signature because the clocks differ by more than 15 minutes (it says {})",
-                response.header("date").unwrap_or("no date")
-            ),
-            "set this host's clock: timedatectl set-ntp true",
-        )),
-        "AccessDenied" | "AccessDeniedException" => Err(Error::Denied {
-            message: format!("{host} does not let this login assume the role ({said})"),
-            url: None,
-            hint: "see the role's trust policy and the login's own policy; Ceph says the same of a wrong key".into(),
-        }),
+        // AWS says of a skewed clock that the signature is wrong, and why in its message alone.
+        "RequestExpired" | "RequestTimeTooSkewed" => Err(skewed(response, host)),
+        "SignatureDoesNotMatch" if said.contains("Signature expired") || said.contains("not yet current") => {
+            Err(skewed(response, host))
+        }
+        "InvalidClientTokenId" | "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "UnrecognizedClientException" => {
+            rejected("the access key")
+        }
+        "InvalidIdentityToken" | "IDPRejectedClaim" => rejected("the identity token"),
+        "ExpiredToken" | "ExpiredTokenException" => rejected("the login's token any more"),
+        // Ceph says so of an expired identity token too: another token is worth one try.
+        "AccessDenied" | "AccessDeniedException" if need == Need::WebIdentity => Ok(Answer::Rejected(denied())),
+        "AccessDenied" | "AccessDeniedException" => Err(denied()),
         "Throttling"
         | "ThrottlingException"
         | "ServiceUnavailable"
@@ -74,6 +76,14 @@ fn judge(response: &Response, host: &str) -> Result<Answer, Error> {
             "check endpoint in the config",
         )),
     }
+}
+
+fn skewed(response: &Response, host: &str) -> Error {
+    let theirs = response.header("date").unwrap_or("no date");
+    Error::configuration(
+        format!("{host} refuses the signature because the clocks differ by more than 15 minutes (it says {theirs})"),
+        "set this host's clock: timedatectl set-ntp true",
+    )
 }
 
 fn away(response: &Response, host: &str, code: &str) -> Error {
@@ -100,7 +110,7 @@ mod tests {
 
     fn judged(status: u16, body: &str) -> (Kind, bool) {
         let response = Response { status, headers: vec![("date".into(), "today".into())], body: Secret::new(body) };
-        match judge(&response, "sts.example.org") {
+        match judge(&response, "sts.example.org", Need::AwsKeys) {
             Ok(Answer::Rejected(error)) => (error.kind(), true),
             Ok(Answer::Issued(_)) => panic!("a refusal issues nothing"),
             Err(error) => (error.kind(), false),
@@ -125,6 +135,13 @@ mod tests {
             (400, ceph("InvalidArgument"), (Kind::Configuration, false)),
             (400, aws("MalformedPolicyDocument"), (Kind::Configuration, false)),
             (403, aws("RequestTimeTooSkewed"), (Kind::Configuration, false)),
+            (403, aws("InvalidIdentityToken"), (Kind::LoginRequired, true)),
+            (
+                403,
+                aws("SignatureDoesNotMatch")
+                    .replace("<Message>m<", "<Message>Signature expired: 1 is now earlier than 2<"),
+                (Kind::Configuration, false),
+            ),
             (503, aws("STSNotInitialized"), (Kind::Unavailable, false)),
             (400, aws("Throttling"), (Kind::Unavailable, false)),
             (500, String::new(), (Kind::Unavailable, false)),

@@ -1,7 +1,8 @@
-//! AssumeRole at the STS of AWS, Ceph or MinIO, with a session policy that narrows the role to a bucket.
+//! The STS of AWS, Ceph or MinIO: four operations, and a session policy that narrows what they give to a bucket.
 
 mod answer;
 mod connector;
+mod operation;
 mod policy;
 
 use super::{Answer, Kind, Need, Provider};
@@ -12,22 +13,24 @@ use crate::lease::Issued;
 use crate::login::Access;
 use crate::ports::{Http, Later, Route};
 use crate::secret::Secret;
-use aws_sdk_sts::config::{BehaviorVersion, Region};
+use aws_sdk_sts::config::{BehaviorVersion, Region, SharedCredentialsProvider};
 use connector::Connector;
+use operation::Operation;
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
 pub const KIND: Kind = Kind {
     name: "sts",
-    summary: "AssumeRole at the STS of AWS, Ceph or MinIO",
+    summary: "the STS of AWS, Ceph or MinIO: roles, web identities, sessions",
     keys: &[
         Key {
-            name: "role_arn",
-            shape: Shape::Text,
-            required: true,
-            help: "the role to assume, as the issuer spells it",
+            name: "operation",
+            shape: Shape::OneOf(operation::NAMES),
+            required: false,
+            help: "assume-role if not given; web-identity with a keycloak login",
         },
+        Key { name: "role_arn", shape: Shape::Text, required: false, help: "the role, as the issuer spells it" },
         Key { name: "endpoint", shape: Shape::Url, required: false, help: "the STS's URL, if it is not AWS'" },
         Key { name: "s3_endpoint", shape: Shape::Url, required: false, help: "the S3's URL, if it is not the STS'" },
         Key { name: "region", shape: Shape::Text, required: false, help: "us-east-1 if not given" },
@@ -45,7 +48,7 @@ pub const KIND: Kind = Kind {
         Key::CA_FILE,
         Key::PROXY,
     ],
-    logins: &["aws"],
+    logins: &["aws", "keycloak"],
     region: "us-east-1",
     presets: &[],
     build: |settings| Ok(Arc::new(Sts::new(settings)?)),
@@ -55,26 +58,18 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 #[derive(Debug)]
 struct Sts {
-    role_arn: String,
+    operation: Operation,
     endpoint: Option<Url>,
     s3_endpoint: Option<Url>,
     region: String,
     policy: Option<String>,
     duration: Option<i32>,
-    session_name: String,
-    external_id: Option<String>,
     route: Route,
 }
 
 impl Sts {
     fn new(settings: &Settings) -> Result<Sts, Error> {
         let seconds = settings.duration("duration").map(|duration| duration.as_secs());
-        let session_name = settings.text("session_name").unwrap_or("valetkey");
-        let fine = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b);
-        if !(2..=64).contains(&session_name.len()) || !session_name.bytes().all(fine) {
-            let fix = "use 2 to 64 characters out of A-Z a-z 0-9 _ + = , . @ -";
-            return Err(settings.refuse("session_name", "session_name is not one that STS takes", fix));
-        }
         let endpoint = settings.url("endpoint");
         // AWS documents its bounds; Ceph and MinIO have their own, and say so themselves.
         if endpoint.is_none() && seconds.is_some_and(|seconds| !(900..=43_200).contains(&seconds)) {
@@ -85,15 +80,13 @@ impl Sts {
             ));
         }
         Ok(Sts {
-            role_arn: settings.text("role_arn").unwrap_or_default().to_owned(),
+            operation: Operation::new(settings)?,
             // Ceph and MinIO serve both at one address.
             s3_endpoint: settings.url("s3_endpoint").or_else(|| endpoint.clone().filter(|url| !is_aws(url))),
             endpoint,
             region: settings.text("region").unwrap_or(KIND.region).to_owned(),
             policy: policy::session_policy(settings)?,
             duration: seconds.and_then(|seconds| i32::try_from(seconds).ok()),
-            session_name: session_name.to_owned(),
-            external_id: settings.text("external_id").map(str::to_owned),
             route: settings.route(),
         })
     }
@@ -105,16 +98,17 @@ impl Sts {
         }
     }
 
-    fn client(&self, connector: Connector, keys: aws_credential_types::Credentials) -> aws_sdk_sts::Client {
+    /// `keys` sign the request; the one with a web identity is not signed.
+    fn client(&self, connector: Connector, keys: Option<aws_credential_types::Credentials>) -> aws_sdk_sts::Client {
         let mut config = aws_sdk_sts::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(self.region.clone()))
-            .credentials_provider(keys)
             .http_client(connector)
             // One attempt: retries and their timing are the broker's.
             .retry_config(aws_sdk_sts::config::retry::RetryConfig::disabled())
             .timeout_config(aws_sdk_sts::config::timeout::TimeoutConfig::disabled())
             .stalled_stream_protection(aws_sdk_sts::config::StalledStreamProtectionConfig::disabled());
+        config.set_credentials_provider(keys.map(SharedCredentialsProvider::new));
         config.set_endpoint_url(self.endpoint.as_ref().map(Url::to_string));
         aws_sdk_sts::Client::from_conf(config.build())
     }
@@ -126,7 +120,10 @@ fn is_aws(url: &Url) -> bool {
 
 impl Provider for Sts {
     fn need(&self) -> Need {
-        Need::AwsKeys
+        match self.operation {
+            Operation::AssumeRoleWithWebIdentity { .. } => Need::WebIdentity,
+            _ => Need::AwsKeys,
+        }
     }
 
     fn s3_endpoint(&self) -> Option<String> {
@@ -135,39 +132,29 @@ impl Provider for Sts {
 
     fn issue<'a>(&'a self, access: &'a Access, http: &'a Arc<dyn Http>) -> Later<'a, Result<Answer, Error>> {
         Box::pin(async move {
-            let Access::AwsKeys { access_key_id, secret_access_key, session_token } = access else {
-                return Err(Error::protocol("an sts profile was given something else than access keys"));
+            let (keys, identity) = match access {
+                Access::AwsKeys { access_key_id, secret_access_key, session_token } => {
+                    let token = session_token.as_ref().map(|token| token.expose().to_owned());
+                    let secret = secret_access_key.expose();
+                    (Some(aws_credential_types::Credentials::new(access_key_id, secret, token, None, "valetkey")), None)
+                }
+                Access::WebIdentity(token) | Access::Bearer(token) => (None, Some(token.expose())),
+                Access::Basic { .. } => return Err(Error::protocol("an sts profile was given a password")),
             };
-            let keys = aws_credential_types::Credentials::new(
-                access_key_id.clone(),
-                secret_access_key.expose(),
-                session_token.as_ref().map(|token| token.expose().to_owned()),
-                None,
-                "valetkey",
-            );
             let connector = Connector::new(http.clone(), self.route.clone(), LIMIT);
             let seen = connector.seen();
-            let sent = self
-                .client(connector, keys)
-                .assume_role()
-                .role_arn(&self.role_arn)
-                .role_session_name(&self.session_name)
-                .set_policy(self.policy.clone())
-                .set_duration_seconds(self.duration)
-                .set_external_id(self.external_id.clone())
-                .send()
-                .await;
+            let client = self.client(connector, keys);
+            let sent = self.operation.call(&client, self.policy.clone(), self.duration, identity).await;
             let host = self.host();
-            let output = match sent {
-                Ok(output) => output,
-                Err(error) => return answer::refusal(seen.take(), &error, &host, &self.route),
+            let given = match sent {
+                Ok(given) => given,
+                Err(error) => return answer::refusal(seen.take(), &*error, &host, &self.route, self.need()),
             };
             let date = match seen.take() {
                 Some(Ok(response)) => response.date(),
                 _ => None,
             };
-            let given =
-                output.credentials().ok_or_else(|| Error::protocol(format!("{host} answered without credentials")))?;
+            let given = given.ok_or_else(|| Error::protocol(format!("{host} answered without credentials")))?;
             // The SDK's own timestamp type carries no zone trouble: format it and read it like every issuer's.
             let expiration = read_time(&given.expiration().to_string())
                 .ok_or_else(|| Error::protocol(format!("{host} answered with an expiration that is no time")))?;
