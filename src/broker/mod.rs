@@ -98,24 +98,36 @@ impl Broker {
     /// Credentials of `profile` that are valid for `min_valid` seconds or more by their published expiration.
     /// From memory where they are good; else after a flight, within 18 s.
     pub async fn credentials(&self, profile: &str, min_valid: i64) -> Result<Served, Error> {
+        let deadline = tokio::time::Instant::now() + LONGEST_WAIT;
         // The second round is for who joined a flight that wanted less than he does.
         for last in [false, true] {
             let (patience, mut outcome, _waiting) = match self.0.decide(profile, min_valid)? {
                 Next::Serve(served) => return Ok(served),
                 Next::Wait(patience, outcome, waiting) => (patience, outcome, waiting),
             };
-            let landed = tokio::time::timeout(patience.wait, outcome.wait_for(Option::is_some)).await;
-            let landed: Option<Outcome> = match landed {
-                Ok(Ok(outcome)) => outcome.clone(),
-                // The flight's task ended without a word: it panicked, or was cancelled with the daemon.
-                Ok(Err(_)) => Some(Err(Error::unavailable("the request to the issuer was broken off"))),
+            let until = deadline.min(tokio::time::Instant::now() + patience.wait);
+            // A lease that is too short for this request does not end its wait: the flight may bring a better one.
+            let ends_the_wait = |outcome: &Option<Outcome>| match outcome {
+                Some(Ok(lease)) => serve(lease.clone(), &self.now()).valid_for(&self.now()) >= min_valid,
+                Some(Err(_)) => true,
+                None => false,
+            };
+            let landed = tokio::time::timeout_at(until, outcome.wait_for(ends_the_wait)).await;
+            let landed = match landed.map(|landed| landed.map(|outcome| outcome.clone())) {
+                Ok(Ok(outcome)) => outcome,
+                // The flight is over. Without a word if it panicked, or was cancelled with the daemon.
+                Ok(Err(_)) => Some(
+                    outcome
+                        .borrow()
+                        .clone()
+                        .unwrap_or_else(|| Err(Error::unavailable("the request to the issuer was broken off"))),
+                ),
                 Err(_) => None,
             };
-            let now = self.0.outside.clock.now();
             let error = match landed {
                 Some(Ok(lease)) => {
-                    let served = serve(lease, &now);
-                    match (served.valid_for(&now) >= min_valid, last) {
+                    let served = serve(lease, &self.now());
+                    match (served.valid_for(&self.now()) >= min_valid, last) {
                         (true, _) => return Ok(served),
                         (false, true) => return Err(too_demanding(profile, min_valid, &served.lease)),
                         (false, false) => continue,
@@ -123,15 +135,16 @@ impl Broker {
                 }
                 Some(Err(error)) => error,
                 None => {
-                    let seconds = LONGEST_WAIT.as_secs();
+                    let seconds = patience.wait.as_secs();
                     Error::unavailable(format!(
                         "the issuer of {profile} has not answered within {seconds} s; still asking"
                     ))
                 }
             };
-            // What is still valid is served whatever fails.
+            // What is still valid is served whatever fails, even if it came from the disk while this request waited.
+            let now = self.now();
             let old = self.0.lock().slots.get(profile).and_then(|slot| slot.valid(&now));
-            return match old.filter(|_| patience.then_take_the_old).map(|lease| serve(lease, &now)) {
+            return match old.map(|lease| serve(lease, &now)) {
                 Some(served) if served.valid_for(&now) >= min_valid => Ok(served),
                 _ => Err(error),
             };
@@ -185,6 +198,10 @@ impl Broker {
     /// Notes what does not work though answers go out (shown by `status`), or that it works again.
     pub fn note(&self, area: &'static str, trouble: Option<String>) {
         self.0.note(area, trouble);
+    }
+
+    fn now(&self) -> Moment {
+        self.0.outside.clock.now()
     }
 
     /// Waits until every flight has ended, its cache written; `limit` at most.
