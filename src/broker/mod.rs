@@ -161,6 +161,7 @@ impl Broker {
             (Some(a), Some(b)) => {
                 let logins = (old.logins.get(&a.login), new.logins.get(&b.login));
                 a.kind.name == b.kind.name
+                    && a.login == b.login
                     && a.settings.canonical() == b.settings.canonical()
                     && matches!(logins, (Some(x), Some(y)) if x.kind.name == y.kind.name && x.settings.canonical() == y.settings.canonical())
             }
