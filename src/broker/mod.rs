@@ -264,11 +264,12 @@ enum Next {
 struct Waiting {
     inner: Arc<Inner>,
     profile: String,
+    slot: u64,
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        if let Some(slot) = self.inner.lock().slots.get_mut(&self.profile) {
+        if let Some(slot) = self.inner.lock().slots.get_mut(&self.profile).filter(|slot| slot.id == self.slot) {
             slot.waiters = slot.waiters.saturating_sub(1);
         }
     }
@@ -319,8 +320,8 @@ impl Inner {
                     return Err(Error::unavailable(format!("{MOST_WAITERS} clients wait for {profile} already")));
                 }
                 slot.waiters += 1;
-                let outcome = self.start(&mut state, profile, min_valid);
-                Ok(Next::Wait(patience, outcome, Waiting { inner: self.clone(), profile: profile.to_owned() }))
+                let waiting = Waiting { inner: self.clone(), profile: profile.to_owned(), slot: slot.id };
+                Ok(Next::Wait(patience, self.start(&mut state, profile, min_valid), waiting))
             }
         }
     }
