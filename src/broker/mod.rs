@@ -181,7 +181,10 @@ impl Broker {
 
     /// Stores a secret that a person just gave, and forgets what depended on the old one.
     pub async fn store_login(&self, login: &str, stored: &StoredLogin) -> Result<(), Error> {
-        self.0.store_login(login, stored).await?;
+        {
+            let _turn = self.0.store_turn(login).await;
+            self.0.put_login(login, stored).await?;
+        }
         self.login_changed(login);
         Ok(())
     }
