@@ -9,6 +9,8 @@ mod logins;
 mod scheduler;
 mod slot;
 mod status;
+#[cfg(test)]
+mod tests;
 
 pub use logins::{StoredLogin, not_signed_in};
 pub use status::{ProfileStatus, Status};
@@ -16,7 +18,7 @@ pub use status::{ProfileStatus, Status};
 use crate::cache::Cache;
 use crate::config::Config;
 use crate::error::Error;
-use crate::freshness::{LONGEST_WAIT, early_by};
+use crate::freshness::{LEAST_SERVED, LONGEST_WAIT, early_by};
 use crate::lease::Lease;
 use crate::ports::{Moment, Outside};
 use disk::Disk;
@@ -106,9 +108,10 @@ impl Broker {
                 Next::Wait(patience, outcome, waiting) => (patience, outcome, waiting),
             };
             let until = deadline.min(tokio::time::Instant::now() + patience.wait);
-            // A lease that is too short for this request does not end its wait: the flight may bring a better one.
+            // A lease that is too short for this request does not end its wait: the flight may bring a better one, or
+            // have landed before a suspend, with nothing left to do but its write.
             let ends_the_wait = |outcome: &Option<Outcome>| match outcome {
-                Some(Ok(lease)) => serve(lease.clone(), &self.now()).valid_for(&self.now()) >= min_valid,
+                Some(Ok(lease)) => serve(lease.clone(), &self.now()).suffices(min_valid, &self.now()),
                 Some(Err(_)) => true,
                 None => false,
             };
@@ -127,10 +130,13 @@ impl Broker {
             let error = match landed {
                 Some(Ok(lease)) => {
                     let served = serve(lease, &self.now());
-                    match (served.valid_for(&self.now()) >= min_valid, last) {
-                        (true, _) => return Ok(served),
-                        (false, true) => return Err(too_demanding(profile, min_valid, &served.lease)),
-                        (false, false) => continue,
+                    match served.suffices(min_valid, &self.now()) {
+                        true => return Ok(served),
+                        false if !last => continue,
+                        false if most(&served.lease) < min_valid => {
+                            return Err(too_demanding(profile, min_valid, &served.lease));
+                        }
+                        false => break,
                     }
                 }
                 Some(Err(error)) => error,
@@ -145,7 +151,7 @@ impl Broker {
             let now = self.now();
             let old = self.0.lock().slots.get(profile).and_then(|slot| slot.valid(&now));
             return match old.map(|lease| serve(lease, &now)) {
-                Some(served) if served.valid_for(&now) >= min_valid => Ok(served),
+                Some(served) if served.suffices(min_valid, &now) => Ok(served),
                 _ => Err(error),
             };
         }
@@ -233,10 +239,10 @@ impl Served {
         self.lease.credentials.process_json(self.published)
     }
 
-    /// Seconds until the published expiration, by the issuer's clock.
-    fn valid_for(&self, now: &Moment) -> i64 {
+    /// Whether it may be served, and its published expiration is far enough.
+    fn suffices(&self, min_valid: i64, now: &Moment) -> bool {
         let remaining = self.lease.remaining(now);
-        remaining - early_by(self.lease.life, remaining)
+        remaining >= LEAST_SERVED && remaining - early_by(self.lease.life, remaining) >= min_valid
     }
 }
 
@@ -247,8 +253,13 @@ fn serve(lease: Arc<Lease>, now: &Moment) -> Served {
     Served { lease, published }
 }
 
+/// The seconds for which credentials of this issuer are good when they are new.
+fn most(lease: &Lease) -> i64 {
+    lease.life - early_by(lease.life, lease.life)
+}
+
 fn too_demanding(profile: &str, min_valid: i64, lease: &Lease) -> Error {
-    let most = lease.life - early_by(lease.life, lease.life);
+    let most = most(lease);
     Error::configuration(
         format!("credentials valid for {min_valid} s were asked for, but the issuer of {profile} gives {most} s"),
         format!("ask for less than {most} s, or set a longer duration where the provider has one"),
