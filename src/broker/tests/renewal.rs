@@ -16,6 +16,7 @@ async fn a_used_profile_is_renewed_ahead_and_an_unused_one_left_alone() {
     let scheduler = tokio::spawn(broker.clone().renew_ahead());
     broker.credentials("used", 0).await.unwrap();
     broker.credentials("unused", 0).await.unwrap();
+    broker.settle(LONGEST_WAIT).await;
     rig.clock.advance(2000);
     broker.0.wake.notify_one();
     rig.standin.wait_for("/tea/", 4).await;
