@@ -19,7 +19,7 @@ pub(super) enum AccessFailure {
     /// Nothing was sent.
     NotAsked(Error),
     /// The issuer of the login was asked, by this process or another.
-    OnRecord(Record),
+    OnRecord(Box<Record>),
 }
 
 /// Stored access that ends sooner than this is renewed instead of used.
@@ -53,7 +53,7 @@ impl Inner {
             return Ok(stored);
         }
         if let Some(record) = self.record(owner(), print).await.filter(|record| Some(&record.id) != before.as_ref()) {
-            return Err(AccessFailure::OnRecord(record));
+            return Err(AccessFailure::OnRecord(Box::new(record)));
         }
         // A task of its own, and the lock with it: what happens from here to the store must not be cut off with the
         // flight, nor may another process begin the same before it is over.
@@ -68,7 +68,7 @@ impl Inner {
                 Err(Exchange::NotSent(error)) => Err(AccessFailure::NotAsked(error)),
                 Err(Exchange::Failed(error)) => {
                     let record = inner.put_on_record(Owner::Login(entry.name.clone()), &print, error).await;
-                    Err(AccessFailure::OnRecord(record))
+                    Err(AccessFailure::OnRecord(Box::new(record)))
                 }
             }
         });

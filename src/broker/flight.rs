@@ -174,7 +174,7 @@ impl Flight {
                 Ok(())
             }
             Err(Attempt::NotAsked(error)) => Err(error),
-            Err(Attempt::OnRecord(record)) => Err(self.remember(record)),
+            Err(Attempt::OnRecord(record)) => Err(self.remember(*record)),
             Err(Attempt::Asked(error)) => Err(self.put_on_record(&basis, error).await),
         };
         drop(guard);
@@ -386,7 +386,7 @@ enum Attempt {
     NotAsked(Error),
     Asked(Error),
     /// The login's failure, which is on record already.
-    OnRecord(Record),
+    OnRecord(Box<Record>),
 }
 
 /// When what failed may be asked again: a refused login never by itself, a missing right once a minute,

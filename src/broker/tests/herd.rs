@@ -137,6 +137,7 @@ async fn a_one_shot_has_its_failure_on_record_before_it_leaves() {
     tokio::time::advance(Duration::from_millis(17_010)).await;
     tokio::time::resume();
     assert_eq!(kind(&first.await.unwrap()), Kind::Unavailable);
+    assert!(rig.home.path().join("failures/profile.p.json").exists(), "before it leaves");
     assert_eq!(kind(&rig.one_shot().credentials("p", 0).await), Kind::Unavailable);
     assert_eq!(rig.asked(), 1);
     rig.behave(Behaviour::Normal);
