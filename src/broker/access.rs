@@ -2,7 +2,7 @@
 
 use super::disk::Owner;
 use super::{Inner, StoredLogin, not_signed_in};
-use crate::cache::{Fingerprint, Pending, StoredAccess};
+use crate::cache::{Fingerprint, Pending, Record, StoredAccess};
 use crate::config::LoginEntry;
 use crate::error::Error;
 use crate::freshness::LONGEST_WAIT;
@@ -18,12 +18,14 @@ use std::time::Duration;
 pub(super) enum AccessFailure {
     /// Nothing was sent.
     NotAsked(Error),
-    /// The issuer of the login was asked.
-    Asked(Error),
+    /// The issuer of the login was asked, by this process or another.
+    OnRecord(Box<Record>),
 }
 
 /// Stored access that ends sooner than this is renewed instead of used.
 const LEAST_ACCESS: i64 = 30;
+/// A load and a store of the keyring, each with a limit of its own, take less.
+const STORE_TURN: Duration = Duration::from_secs(5);
 
 impl Inner {
     /// Access for `need`, other than `rejected`.
@@ -42,18 +44,33 @@ impl Inner {
             let granted = self.ask_login(entry, &stored, need, rejected).await.map_err(AccessFailure::NotAsked)?;
             return Ok(granted.access);
         }
-        let _guard = self.login_turn(name).await.map_err(AccessFailure::NotAsked)?;
-        // Under the lock: somebody else may have made the request meanwhile.
-        if let Some(stored) = self.stored_access(name, print, key).await.filter(|access| Some(access) != rejected) {
+        let owner = || Owner::Login(name.clone());
+        let before = self.record(owner(), print).await.map(|record| record.id);
+        let guard = self.login_turn(name).await.map_err(AccessFailure::NotAsked)?;
+        // Under the lock: somebody else may have made the request meanwhile, or failed at it.
+        let stored = self.stored_access(name, print, key).await;
+        if let Some(stored) = stored.filter(|access| Some(access) != rejected && suits(access, need)) {
             return Ok(stored);
         }
-        // A task of its own: what happens from here to the store must not be cut off with the flight.
+        if let Some(record) = self.record(owner(), print).await.filter(|record| Some(&record.id) != before.as_ref()) {
+            return Err(AccessFailure::OnRecord(Box::new(record)));
+        }
+        // A task of its own, and the lock with it: what happens from here to the store must not be cut off with the
+        // flight, nor may another process begin the same before it is over.
         let (inner, entry, rejected) = (self.clone(), entry.clone(), rejected.cloned());
         let (print, key) = (print.clone(), key.clone());
         self.rotations.send_modify(|count| *count += 1);
         let exchange = tokio::spawn(async move {
             let _counted = Counted(inner.clone());
-            inner.exchange(&entry, need, rejected.as_ref(), &print, &key).await
+            let _guard = guard;
+            match inner.exchange(&entry, need, rejected.as_ref(), &print, &key).await {
+                Ok(access) => Ok(access),
+                Err(Exchange::NotSent(error)) => Err(AccessFailure::NotAsked(error)),
+                Err(Exchange::Failed(error)) => {
+                    let record = inner.put_on_record(Owner::Login(entry.name.clone()), &print, error).await;
+                    Err(AccessFailure::OnRecord(Box::new(record)))
+                }
+            }
         });
         exchange.await.unwrap_or_else(|_| Err(AccessFailure::NotAsked(Error::protocol("a bug: the login panicked"))))
     }
@@ -66,15 +83,12 @@ impl Inner {
         rejected: Option<&Access>,
         print: &Fingerprint,
         key: &SealingKey,
-    ) -> Result<Access, AccessFailure> {
+    ) -> Result<Access, Exchange> {
         let name = &entry.name;
-        let stored = self.current_login(name, key).await.map_err(AccessFailure::NotAsked)?;
-        let stored = stored.ok_or_else(|| AccessFailure::NotAsked(not_signed_in(name)))?;
-        // The old secret dies with the exchange: the store is shown to be writable before.
-        self.store_login(name, &stored).await.map_err(AccessFailure::NotAsked)?;
-        let granted = self.ask_login(entry, &stored, need, rejected).await.map_err(AccessFailure::Asked)?;
+        let stored = self.ready_login(name, key).await.map_err(Exchange::NotSent)?;
+        let granted = self.ask_login(entry, &stored, need, rejected).await.map_err(Exchange::Failed)?;
         if let Some(secret) = granted.rotated {
-            self.keep_rotated(name, &stored, stored.rotated(secret), key).await.map_err(AccessFailure::Asked)?;
+            self.keep_rotated(name, &stored, stored.rotated(secret), key).await.map_err(Exchange::Failed)?;
         }
         if let Some(expires) = granted.expires {
             let (owner, print, key) = (name.clone(), print.clone(), key.clone());
@@ -83,6 +97,14 @@ impl Inner {
             self.note("access", written.err().map(|error| error.to_string()));
         }
         Ok(granted.access)
+    }
+
+    /// The login as it is stored, in a store that was just written to: the old secret dies with the exchange.
+    async fn ready_login(&self, name: &str, key: &SealingKey) -> Result<StoredLogin, Error> {
+        let _turn = self.store_turn(name).await;
+        let stored = self.current_login(name, key).await?.ok_or_else(|| not_signed_in(name))?;
+        self.put_login(name, &stored).await?;
+        Ok(stored)
     }
 
     /// Stores a rotated secret if the version there is still the one that was read; seals it into a pending file where
@@ -94,14 +116,16 @@ impl Inner {
         rotated: StoredLogin,
         key: &SealingKey,
     ) -> Result<(), Error> {
+        let _turn = self.store_turn(name).await;
         match self.stored_login(name).await {
-            Ok(Some(there)) if there.version != read.version => {
-                tracing::info!(login = name, "somebody signed in during a rotation; the sign-in stands");
+            Ok(there) if there.as_ref().is_none_or(|there| there.version != read.version) => {
+                tracing::info!(login = name, "somebody signed in or out during a rotation, which stands");
                 return Ok(());
             }
+            // A store that cannot be read now is written to all the same: most likely the secret is sealed below.
             _ => {}
         }
-        let Err(error) = self.store_login(name, &rotated).await else { return Ok(()) };
+        let Err(error) = self.put_login(name, &rotated).await else { return Ok(()) };
         self.note("keyring", Some(format!("a rotated secret of {name} waits to be stored: {error}")));
         let pending = Pending { instead_of: read.version.clone(), login: rotated.to_secret() };
         let (owner, key) = (name.to_owned(), key.clone());
@@ -129,9 +153,20 @@ impl Inner {
 
     /// The login's lock, taken after the profile's and never before it.
     async fn login_turn(&self, name: &str) -> Result<Option<Guard>, Error> {
-        let deadline = tokio::time::Instant::now() + LONGEST_WAIT;
+        self.lock_turn(Owner::Login(name.to_owned()), LONGEST_WAIT, name).await
+    }
+
+    /// The lock around a look at a stored login and the write that depends on it, held for no longer than that: so that
+    /// neither a sign-in nor a rotation writes over what the other has just stored. Innermost; a store that hangs is
+    /// not waited for.
+    pub(super) async fn store_turn(&self, name: &str) -> Option<Guard> {
+        self.lock_turn(Owner::Store(name.to_owned()), STORE_TURN, name).await.ok().flatten()
+    }
+
+    async fn lock_turn(&self, owner: Owner, limit: Duration, name: &str) -> Result<Option<Guard>, Error> {
+        let deadline = tokio::time::Instant::now() + limit;
         loop {
-            match self.disk.try_lock(Owner::Login(name.to_owned())).await {
+            match self.disk.try_lock(owner.clone()).await {
                 Ok(Some(guard)) => return Ok(Some(guard)),
                 Ok(None) if tokio::time::Instant::now() < deadline => {
                     tokio::time::sleep(Duration::from_secs_f64(0.01 + 0.03 * random_share())).await;
@@ -143,6 +178,22 @@ impl Inner {
                 }
             }
         }
+    }
+}
+
+/// Why an exchange gave no access.
+enum Exchange {
+    NotSent(Error),
+    Failed(Error),
+}
+
+/// One login may serve profiles of several needs.
+fn suits(access: &Access, need: Need) -> bool {
+    match access {
+        Access::Bearer(_) => need == Need::Bearer,
+        Access::Basic { .. } => need == Need::Basic,
+        Access::AwsKeys { .. } => need == Need::AwsKeys,
+        Access::WebIdentity(_) => need == Need::WebIdentity,
     }
 }
 

@@ -83,6 +83,8 @@ impl Disk {
 pub(super) enum Owner {
     Profile(String),
     Login(String),
+    /// A login's entry in the keyring.
+    Store(String),
 }
 
 impl Owner {
@@ -90,6 +92,7 @@ impl Owner {
         match self {
             Owner::Profile(name) => Subject::Profile(name),
             Owner::Login(name) => Subject::Login(name),
+            Owner::Store(name) => Subject::Store(name),
         }
     }
 }

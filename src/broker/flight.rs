@@ -6,7 +6,7 @@ use super::{Inner, Manner, State, not_signed_in};
 use crate::cache::{Again, Fingerprint, Record};
 use crate::config::{LoginEntry, Profile};
 use crate::error::{Error, Remedy};
-use crate::freshness::{Freshness, LEAST_SERVED, LONGEST_WAIT, early_by, judge, rest_after_failure};
+use crate::freshness::{Freshness, LEAST_SERVED, LONGEST_WAIT, clamp_retry_after, early_by, judge, rest_after_failure};
 use crate::lease::Lease;
 use crate::lock::Guard;
 use crate::ports::{Moment, SealingKey};
@@ -22,6 +22,11 @@ pub(super) type Outcome = Result<Arc<Lease>, Error>;
 
 /// A one-shot's flight ends before its waiter does, so that its failure is on record when the process is gone.
 const ONE_SHOT: Duration = Duration::from_secs(17);
+/// A one-shot that got its turn so late that the issuer would have less than this does not ask.
+const LEAST_ASKED: Duration = Duration::from_secs(5);
+/// Providers have limits of their own: a daemon's flight that outlives this is a bug, which must not hold the lock for
+/// ever.
+const LONGEST_FLIGHT: Duration = Duration::from_secs(120);
 
 impl Inner {
     /// The flight of `profile` under way, or a new one in a task of its own: a client that leaves cancels nothing.
@@ -49,6 +54,8 @@ impl Inner {
         let flight = Flight {
             inner: self.clone(),
             slot: slot.id,
+            jitter: slot.jitter,
+            started: tokio::time::Instant::now(),
             id,
             name: profile.name.clone(),
             login: login.clone(),
@@ -64,10 +71,31 @@ impl Inner {
     }
 }
 
+impl Inner {
+    /// The failure on record that has this fingerprint, whether or not its time is over.
+    pub(super) async fn record(&self, owner: Owner, print: &Fingerprint) -> Option<Record> {
+        self.disk.record(owner).await.ok().flatten().filter(|record| record.fingerprint == print.as_str())
+    }
+
+    /// Writes a failure down for every process. The owner's lock is held.
+    pub(super) async fn put_on_record(&self, owner: Owner, print: &Fingerprint, error: Error) -> Record {
+        let now = self.outside.clock.now();
+        let attempts = self.record(owner.clone(), print).await.map_or(0, |last| last.attempts).saturating_add(1);
+        let again = again(&error, attempts, random_share(), &now);
+        tracing::warn!(?owner, kind = error.kind().name(), attempts, "{error}");
+        let record = Record::new(error, print, again, attempts, &now);
+        let written = self.disk.write_record(owner, Some(record.clone())).await;
+        self.note("failures", written.err().map(|error| error.to_string()));
+        record
+    }
+}
+
 struct Flight {
     inner: Arc<Inner>,
     /// The slot it was started for: another that took its place after a reload gets nothing of it.
     slot: u64,
+    jitter: f64,
+    started: tokio::time::Instant,
     id: u64,
     name: String,
     profile: Profile,
@@ -104,7 +132,11 @@ impl Flight {
         if self.cached(&basis).await.is_some_and(|lease| self.offer(lease)) {
             return Ok(());
         }
-        let before = self.record(&basis).await.map(|record| record.id);
+        let before = self.record(&basis).await;
+        if let Some(record) = before.as_ref().filter(|record| record.rest(&self.now()) > Duration::ZERO) {
+            return Err(self.remember(record.clone()));
+        }
+        let before = before.map(|record| record.id);
         let guard = match self.turn(&basis, before.as_deref()).await? {
             Turn::Ours(guard) => guard,
             Turn::Lease(lease) => {
@@ -116,21 +148,21 @@ impl Flight {
         if self.cached(&basis).await.is_some_and(|lease| self.offer(lease)) {
             return Ok(());
         }
-        let now = self.now();
-        if let Some(record) = self.record(&basis).await
-            && (record.rest(&now) > Duration::ZERO || Some(&record.id) != before.as_ref())
-        {
-            let told = record.told(&now);
-            self.remember(record);
-            return Err(told);
+        if let Some(record) = self.record(&basis).await.filter(|record| Some(&record.id) != before.as_ref()) {
+            return Err(self.remember(record));
         }
-        let issued = match self.inner.manner {
-            Manner::Daemon => self.issue(&basis).await,
-            Manner::OneShot => tokio::time::timeout(ONE_SHOT, self.issue(&basis)).await.unwrap_or_else(|_| {
-                let message = format!("the issuer of {} did not answer within {} s", self.name, ONE_SHOT.as_secs());
-                Err(Attempt::Asked(Error::unavailable(message)))
-            }),
+        let end = match self.inner.manner {
+            Manner::Daemon => tokio::time::Instant::now() + LONGEST_FLIGHT,
+            Manner::OneShot => self.started + ONE_SHOT,
         };
+        if end - tokio::time::Instant::now() < LEAST_ASKED {
+            return Err(Error::unavailable(format!("another process asked the issuer of {} for too long", self.name)));
+        }
+        let issued = tokio::time::timeout_at(end, self.issue(&basis)).await.unwrap_or_else(|_| {
+            let seconds = self.started.elapsed().as_secs();
+            let message = format!("the issuer of {} did not answer within {seconds} s", self.name);
+            Err(Attempt::Asked(Error::unavailable(message)))
+        });
         let done = match issued {
             Ok(lease) => {
                 let lease = Arc::new(lease);
@@ -142,6 +174,7 @@ impl Flight {
                 Ok(())
             }
             Err(Attempt::NotAsked(error)) => Err(error),
+            Err(Attempt::OnRecord(record)) => Err(self.remember(*record)),
             Err(Attempt::Asked(error)) => Err(self.put_on_record(&basis, error).await),
         };
         drop(guard);
@@ -182,7 +215,7 @@ impl Flight {
             return true;
         }
         // Valid, though not for long: what those who wait may fall back upon.
-        let due = judge(lease.remaining(&now), lease.life, 0.5) == Freshness::Due && self.min_valid == 0;
+        let due = judge(lease.remaining(&now), lease.life, self.jitter) == Freshness::Due && self.min_valid == 0;
         let lease = Arc::new(lease);
         self.with_slot(|slot| {
             if slot.lease.as_ref().is_none_or(|held| held.remaining(&now) < lease.remaining(&now)) {
@@ -198,12 +231,15 @@ impl Flight {
     fn good(&self, lease: &Lease, now: &Moment) -> bool {
         let remaining = lease.remaining(now);
         let served = remaining - early_by(lease.life, remaining);
-        judge(remaining, lease.life, 0.5) == Freshness::Fresh && served >= self.min_valid
+        judge(remaining, lease.life, self.jitter) == Freshness::Fresh && served >= self.min_valid
     }
 
     /// Waits for the profile's lock, polling: meanwhile what another process brings home, or fails at, is ours too.
     async fn turn(&self, basis: &Basis, before: Option<&str>) -> Result<Turn, Error> {
-        let deadline = tokio::time::Instant::now() + LONGEST_WAIT;
+        let deadline = match self.inner.manner {
+            Manner::Daemon => self.started + LONGEST_WAIT,
+            Manner::OneShot => self.started + ONE_SHOT,
+        };
         loop {
             match self.inner.disk.try_lock(Owner::Profile(self.name.clone())).await {
                 Ok(Some(guard)) => {
@@ -220,9 +256,7 @@ impl Flight {
                 return Ok(Turn::Lease(lease));
             }
             if let Some(record) = self.record(basis).await.filter(|record| Some(record.id.as_str()) != before) {
-                let told = record.told(&self.now());
-                self.remember(record);
-                return Err(told);
+                return Err(self.remember(record));
             }
             if tokio::time::Instant::now() >= deadline {
                 return Err(Error::unavailable(format!("another process is still asking the issuer of {}", self.name)));
@@ -240,10 +274,9 @@ impl Flight {
                 self.inner.access(&self.login, provider.need(), refused.as_ref(), &basis.login, &basis.key).await;
             let access = match (access, refused.is_some()) {
                 (Ok(access), _) => access,
+                (Err(AccessFailure::OnRecord(record)), _) => return Err(Attempt::OnRecord(record)),
                 (Err(AccessFailure::NotAsked(error)), false) => return Err(Attempt::NotAsked(error)),
-                (Err(AccessFailure::NotAsked(error) | AccessFailure::Asked(error)), _) => {
-                    return Err(Attempt::Asked(error));
-                }
+                (Err(AccessFailure::NotAsked(error)), true) => return Err(Attempt::Asked(error)),
             };
             match provider.issue(&access, &self.inner.outside.http).await {
                 Ok(Answer::Issued(issued)) => {
@@ -272,37 +305,24 @@ impl Flight {
         }
     }
 
-    /// The failure on record that answers for this profile, or for its login.
+    /// The failure on record for this profile or its login: one that still answers if there is any, else one whose time
+    /// is over, which tells those who wait for the lock that an attempt was made meanwhile.
     async fn record(&self, basis: &Basis) -> Option<Record> {
+        let profile = self.inner.record(Owner::Profile(self.name.clone()), &basis.profile).await;
+        let login = self.inner.record(Owner::Login(self.login.name.clone()), &basis.login).await;
         let now = self.now();
-        for (owner, print) in
-            [(Owner::Profile(self.name.clone()), &basis.profile), (Owner::Login(self.login.name.clone()), &basis.login)]
-        {
-            let found = self.inner.disk.record(owner).await.ok().flatten();
-            if let Some(record) = found.filter(|record| record.holds(print, &now)) {
-                return Some(record);
-            }
-        }
-        None
+        profile.into_iter().chain(login).max_by_key(|record| record.rest(&now))
     }
 
     /// Writes a failure down for every process, before the lock is left.
     async fn put_on_record(&self, basis: &Basis, error: Error) -> Error {
-        let now = self.now();
         let (owner, print) = match &error {
-            Error::LoginRequired { .. } => (Owner::Login(self.login.name.clone()), &basis.login),
+            Error::LoginRequired { remedy: Remedy::SignIn(_), .. } => {
+                (Owner::Login(self.login.name.clone()), &basis.login)
+            }
             _ => (Owner::Profile(self.name.clone()), &basis.profile),
         };
-        let last = self.inner.disk.record(owner.clone()).await.ok().flatten();
-        let attempts = last.filter(|last| last.fingerprint == print.as_str()).map_or(0, |last| last.attempts) + 1;
-        let again = again(&error, attempts, random_share(), &now);
-        let record = Record::new(error, print, again, attempts, &now);
-        let told = record.told(&now);
-        tracing::warn!(profile = self.name, kind = told.kind().name(), attempts, "{told}");
-        let written = self.inner.disk.write_record(owner, Some(record.clone())).await;
-        self.inner.note("failures", written.err().map(|error| error.to_string()));
-        self.remember(record);
-        told
+        self.remember(self.inner.put_on_record(owner, print, error).await)
     }
 
     async fn clear_records(&self) {
@@ -313,8 +333,12 @@ impl Flight {
         }
     }
 
-    fn remember(&self, record: Record) {
-        self.with_slot(|slot| slot.failure = Some(record));
+    /// Into memory; the error as it is told now.
+    fn remember(&self, record: Record) -> Error {
+        let now = self.now();
+        let told = record.told(&now);
+        self.with_slot(|slot| slot.fail(record, &now));
+        told
     }
 
     /// Into memory, then to those who wait.
@@ -341,8 +365,12 @@ impl Flight {
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        let id = self.id;
+        let (id, now) = (self.id, self.now());
         self.with_slot(|slot| {
+            // Without this a renewal that fails at the keyring, or panics, would start the next one at once.
+            if slot.freshness(&now) != Some(Freshness::Fresh) {
+                slot.rest(&now);
+            }
             if slot.flight.as_ref().is_some_and(|flying| flying.id == id) {
                 slot.flight = None;
             }
@@ -357,15 +385,20 @@ enum Attempt {
     /// Nothing was sent: nothing to put on record.
     NotAsked(Error),
     Asked(Error),
+    /// The login's failure, which is on record already.
+    OnRecord(Box<Record>),
 }
 
 /// When what failed may be asked again: a refused login never by itself, a missing right once a minute,
 /// the rest when the issuer says, or with growing pauses.
 fn again(error: &Error, attempts: u32, jitter: f64, now: &Moment) -> Again {
     let wait = match error {
-        Error::LoginRequired { .. } => return Again::WithAnotherLogin,
+        Error::LoginRequired { remedy: Remedy::SignIn(_), .. } => return Again::WithAnotherLogin,
         Error::Denied { .. } => Duration::from_secs(60),
-        Error::Unavailable { retry_after: Some(seconds), .. } => Duration::from_secs(*seconds),
+        // An issuer that always says one second is no reason to ask it every second.
+        Error::Unavailable { retry_after: Some(seconds), .. } => {
+            clamp_retry_after(Duration::from_secs(*seconds)).max(rest_after_failure(attempts, jitter))
+        }
         _ => rest_after_failure(attempts, jitter),
     };
     let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::ZERO);
@@ -389,6 +422,12 @@ mod tests {
         assert_eq!(pause(&denied, 9), Some(60));
         let told = Error::Unavailable { message: String::new(), retry_after: Some(120) };
         assert_eq!(pause(&told, 1), Some(120));
+        let soon = Error::Unavailable { message: String::new(), retry_after: Some(0) };
+        assert_eq!(pause(&soon, 20), Some(60), "the issuer's impatience does not end ours");
+        let never = Error::Unavailable { message: String::new(), retry_after: Some(u64::MAX) };
+        assert_eq!(pause(&never, 1), Some(900));
+        let locked = Error::LoginRequired { message: String::new(), remedy: Remedy::UnlockKeyring };
+        assert_eq!(pause(&locked, 1), Some(2), "unlocking is enough: nobody has to sign in anew");
         assert_eq!(pause(&Error::unavailable(""), 1), Some(2));
         assert_eq!(pause(&Error::unavailable(""), 20), Some(60));
     }

@@ -55,7 +55,8 @@ impl Inner {
         Ok(secret.as_ref().and_then(StoredLogin::from_secret))
     }
 
-    pub(super) async fn store_login(&self, login: &str, stored: &StoredLogin) -> Result<(), Error> {
+    /// Under the store's turn.
+    pub(super) async fn put_login(&self, login: &str, stored: &StoredLogin) -> Result<(), Error> {
         self.outside.keyring.store(login, &stored.to_secret()).await
     }
 
@@ -68,7 +69,7 @@ impl Inner {
         let Some(pending) = pending else { return Ok(Some(stored)) };
         let rotated = StoredLogin::from_secret(&pending.login).filter(|_| pending.instead_of == stored.version);
         if let Some(rotated) = &rotated
-            && let Err(error) = self.store_login(login, rotated).await
+            && let Err(error) = self.put_login(login, rotated).await
         {
             self.note("keyring", Some(format!("a rotated secret of {login} waits to be stored: {error}")));
             return Ok(Some(rotated.clone()));

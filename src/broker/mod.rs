@@ -9,6 +9,8 @@ mod logins;
 mod scheduler;
 mod slot;
 mod status;
+#[cfg(test)]
+mod tests;
 
 pub use logins::{StoredLogin, not_signed_in};
 pub use status::{ProfileStatus, Status};
@@ -16,7 +18,7 @@ pub use status::{ProfileStatus, Status};
 use crate::cache::Cache;
 use crate::config::Config;
 use crate::error::Error;
-use crate::freshness::{LONGEST_WAIT, early_by};
+use crate::freshness::{LEAST_SERVED, LONGEST_WAIT, early_by};
 use crate::lease::Lease;
 use crate::ports::{Moment, Outside};
 use disk::Disk;
@@ -98,41 +100,58 @@ impl Broker {
     /// Credentials of `profile` that are valid for `min_valid` seconds or more by their published expiration.
     /// From memory where they are good; else after a flight, within 18 s.
     pub async fn credentials(&self, profile: &str, min_valid: i64) -> Result<Served, Error> {
+        let deadline = tokio::time::Instant::now() + LONGEST_WAIT;
         // The second round is for who joined a flight that wanted less than he does.
         for last in [false, true] {
             let (patience, mut outcome, _waiting) = match self.0.decide(profile, min_valid)? {
                 Next::Serve(served) => return Ok(served),
                 Next::Wait(patience, outcome, waiting) => (patience, outcome, waiting),
             };
-            let landed = tokio::time::timeout(patience.wait, outcome.wait_for(Option::is_some)).await;
-            let landed: Option<Outcome> = match landed {
-                Ok(Ok(outcome)) => outcome.clone(),
-                // The flight's task ended without a word: it panicked, or was cancelled with the daemon.
-                Ok(Err(_)) => Some(Err(Error::unavailable("the request to the issuer was broken off"))),
+            let until = deadline.min(tokio::time::Instant::now() + patience.wait);
+            // A lease that is too short for this request does not end its wait: the flight may bring a better one, or
+            // have landed before a suspend, with nothing left to do but its write.
+            let ends_the_wait = |outcome: &Option<Outcome>| match outcome {
+                Some(Ok(lease)) => serve(lease.clone(), &self.now()).suffices(min_valid, &self.now()),
+                Some(Err(_)) => true,
+                None => false,
+            };
+            let landed = tokio::time::timeout_at(until, outcome.wait_for(ends_the_wait)).await;
+            let landed = match landed.map(|landed| landed.map(|outcome| outcome.clone())) {
+                Ok(Ok(outcome)) => outcome,
+                // The flight is over. Without a word if it panicked, or was cancelled with the daemon.
+                Ok(Err(_)) => Some(
+                    outcome
+                        .borrow()
+                        .clone()
+                        .unwrap_or_else(|| Err(Error::unavailable("the request to the issuer was broken off"))),
+                ),
                 Err(_) => None,
             };
-            let now = self.0.outside.clock.now();
             let error = match landed {
                 Some(Ok(lease)) => {
-                    let served = serve(lease, &now);
-                    match (served.valid_for(&now) >= min_valid, last) {
-                        (true, _) => return Ok(served),
-                        (false, true) => return Err(too_demanding(profile, min_valid, &served.lease)),
-                        (false, false) => continue,
+                    let served = serve(lease, &self.now());
+                    match served.suffices(min_valid, &self.now()) {
+                        true => return Ok(served),
+                        false if !last => continue,
+                        false if most(&served.lease) < min_valid => {
+                            return Err(too_demanding(profile, min_valid, &served.lease));
+                        }
+                        false => break,
                     }
                 }
                 Some(Err(error)) => error,
                 None => {
-                    let seconds = LONGEST_WAIT.as_secs();
+                    let seconds = patience.wait.as_secs();
                     Error::unavailable(format!(
                         "the issuer of {profile} has not answered within {seconds} s; still asking"
                     ))
                 }
             };
-            // What is still valid is served whatever fails.
+            // What is still valid is served whatever fails, even if it came from the disk while this request waited.
+            let now = self.now();
             let old = self.0.lock().slots.get(profile).and_then(|slot| slot.valid(&now));
-            return match old.filter(|_| patience.then_take_the_old).map(|lease| serve(lease, &now)) {
-                Some(served) if served.valid_for(&now) >= min_valid => Ok(served),
+            return match old.map(|lease| serve(lease, &now)) {
+                Some(served) if served.suffices(min_valid, &now) => Ok(served),
                 _ => Err(error),
             };
         }
@@ -148,6 +167,7 @@ impl Broker {
             (Some(a), Some(b)) => {
                 let logins = (old.logins.get(&a.login), new.logins.get(&b.login));
                 a.kind.name == b.kind.name
+                    && a.login == b.login
                     && a.settings.canonical() == b.settings.canonical()
                     && matches!(logins, (Some(x), Some(y)) if x.kind.name == y.kind.name && x.settings.canonical() == y.settings.canonical())
             }
@@ -167,7 +187,10 @@ impl Broker {
 
     /// Stores a secret that a person just gave, and forgets what depended on the old one.
     pub async fn store_login(&self, login: &str, stored: &StoredLogin) -> Result<(), Error> {
-        self.0.store_login(login, stored).await?;
+        {
+            let _turn = self.0.store_turn(login).await;
+            self.0.put_login(login, stored).await?;
+        }
         self.login_changed(login);
         Ok(())
     }
@@ -189,6 +212,10 @@ impl Broker {
     /// Notes what does not work though answers go out (shown by `status`), or that it works again.
     pub fn note(&self, area: &'static str, trouble: Option<String>) {
         self.0.note(area, trouble);
+    }
+
+    fn now(&self) -> Moment {
+        self.0.outside.clock.now()
     }
 
     /// Waits until every flight has ended, its cache written; `limit` at most.
@@ -216,10 +243,10 @@ impl Served {
         self.lease.credentials.process_json(self.published)
     }
 
-    /// Seconds until the published expiration, by the issuer's clock.
-    fn valid_for(&self, now: &Moment) -> i64 {
+    /// Whether it may be served, and its published expiration is far enough.
+    fn suffices(&self, min_valid: i64, now: &Moment) -> bool {
         let remaining = self.lease.remaining(now);
-        remaining - early_by(self.lease.life, remaining)
+        remaining >= LEAST_SERVED && remaining - early_by(self.lease.life, remaining) >= min_valid
     }
 }
 
@@ -230,8 +257,13 @@ fn serve(lease: Arc<Lease>, now: &Moment) -> Served {
     Served { lease, published }
 }
 
+/// The seconds for which credentials of this issuer are good when they are new.
+fn most(lease: &Lease) -> i64 {
+    lease.life - early_by(lease.life, lease.life)
+}
+
 fn too_demanding(profile: &str, min_valid: i64, lease: &Lease) -> Error {
-    let most = lease.life - early_by(lease.life, lease.life);
+    let most = most(lease);
     Error::configuration(
         format!("credentials valid for {min_valid} s were asked for, but the issuer of {profile} gives {most} s"),
         format!("ask for less than {most} s, or set a longer duration where the provider has one"),
@@ -250,11 +282,12 @@ enum Next {
 struct Waiting {
     inner: Arc<Inner>,
     profile: String,
+    slot: u64,
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        if let Some(slot) = self.inner.lock().slots.get_mut(&self.profile) {
+        if let Some(slot) = self.inner.lock().slots.get_mut(&self.profile).filter(|slot| slot.id == self.slot) {
             slot.waiters = slot.waiters.saturating_sub(1);
         }
     }
@@ -305,8 +338,8 @@ impl Inner {
                     return Err(Error::unavailable(format!("{MOST_WAITERS} clients wait for {profile} already")));
                 }
                 slot.waiters += 1;
-                let outcome = self.start(&mut state, profile, min_valid);
-                Ok(Next::Wait(patience, outcome, Waiting { inner: self.clone(), profile: profile.to_owned() }))
+                let waiting = Waiting { inner: self.clone(), profile: profile.to_owned(), slot: slot.id };
+                Ok(Next::Wait(patience, self.start(&mut state, profile, min_valid), waiting))
             }
         }
     }

@@ -10,11 +10,14 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 impl Broker {
     /// Renews what is in use ahead of its end, until the broker is closed. Run beside the server.
     pub async fn renew_ahead(self) {
+        let now = self.0.outside.clock.now().wall.as_second();
+        let swept = self.0.disk.run(move |cache| cache.sweep(now)).await;
+        self.0.note("cache", swept.err().map(|error| error.to_string()));
         loop {
-            let nearest = self.0.start_due();
             if self.0.lock().closing {
                 return;
             }
+            let nearest = self.0.start_due();
             match nearest {
                 // A deadline that is not above zero was started just now: what follows is its end, which wakes us.
                 Some(wait) => {

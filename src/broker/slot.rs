@@ -2,7 +2,7 @@
 
 use super::Manner;
 use super::flight::Outcome;
-use crate::cache::Record;
+use crate::cache::{Again, Record};
 use crate::error::Error;
 use crate::freshness::{Freshness, LEAST_SERVED, LONGEST_WAIT, Patience, early_by, judge, renewal, rest_after_success};
 use crate::lease::Lease;
@@ -20,10 +20,13 @@ pub(super) struct Slot {
     pub(super) lease: Option<Arc<Lease>>,
     /// The failure that answers until its next attempt is due.
     pub(super) failure: Option<Record>,
+    /// Boot-time until which a refused login is not looked up again.
+    look_again: Duration,
     pub(super) flight: Option<Flying>,
     pub(super) waiters: usize,
-    /// Spreads renewals, one number for the life of a lease.
-    jitter: f64,
+    /// Spreads renewals. A flight judges what it finds on disk by the same number: else what is due here would be fresh
+    /// there, and flights would follow each other without asking anyone.
+    pub(super) jitter: f64,
     /// Boot-time of the last request, and until when no unforced flight starts.
     asked: Option<Duration>,
     rests_until: Duration,
@@ -53,6 +56,10 @@ pub(super) enum Decision {
 
 /// A daemon that nobody asks renews nothing: a profile counts as used for the longer of this and its life.
 const USED_FOR: i64 = 3600;
+/// After a flight that never got to its issuer.
+const REST_AFTER_NOTHING: Duration = Duration::from_secs(5);
+/// How long memory answers for a refused login before keyring and record are read again. The issuer is not asked.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 impl Slot {
     pub(super) fn new() -> Slot {
@@ -60,6 +67,7 @@ impl Slot {
             id: u64::from_le_bytes(crate::seal::random()),
             lease: None,
             failure: None,
+            look_again: Duration::ZERO,
             flight: None,
             waiters: 0,
             jitter: crate::seal::random_share(),
@@ -79,7 +87,7 @@ impl Slot {
     }
 
     pub(super) fn decide(&self, now: &Moment, min_valid: i64, manner: Manner) -> Decision {
-        let refused = self.failure.as_ref().filter(|record| record.rest(now) > Duration::ZERO);
+        let refused = self.refused(now);
         let longest = Patience { wait: LONGEST_WAIT, then_take_the_old: false };
         let Some(lease) = &self.lease else {
             return refused.map_or(Decision::Wait(longest), |record| Decision::Refuse(record.told(now)));
@@ -112,6 +120,24 @@ impl Slot {
         self.lease.clone().filter(|lease| lease.remaining(now) >= LEAST_SERVED)
     }
 
+    /// Notes that a flight ended and brought nothing that could be put on record: a keyring that is locked, or a bug.
+    /// What is valid is served meanwhile without another.
+    pub(super) fn rest(&mut self, now: &Moment) {
+        self.rests_until = self.rests_until.max(now.boot + REST_AFTER_NOTHING);
+    }
+
+    /// Takes in a failure. Memory answers with a refused login for a while only: somebody may have signed in beside us.
+    pub(super) fn fail(&mut self, record: Record, now: &Moment) {
+        self.failure = Some(record);
+        self.look_again = now.boot + LOOK_AGAIN;
+    }
+
+    /// The failure that answers without a look at the keyring and the disk.
+    fn refused(&self, now: &Moment) -> Option<&Record> {
+        let record = self.failure.as_ref().filter(|record| record.rest(now) > Duration::ZERO)?;
+        (record.again != Again::WithAnotherLogin || now.boot < self.look_again).then_some(record)
+    }
+
     /// How good the lease is, for `status`.
     pub(super) fn freshness(&self, now: &Moment) -> Option<Freshness> {
         self.lease.as_ref().map(|lease| judge(lease.remaining(now), lease.life, self.jitter))
@@ -119,15 +145,15 @@ impl Slot {
 
     /// Takes in a lease, whoever fetched it. `issued` says that the issuer gave it just now.
     pub(super) fn take(&mut self, lease: Arc<Lease>, issued: bool, now: &Moment) {
+        if self.failure.as_ref().is_some_and(|record| lease.issued >= record.at) {
+            self.failure = None;
+        }
         if issued {
             let before = self.lease.as_ref().map(|old| old.remaining(now));
             let grew = before.is_none_or(|before| lease.remaining(now) > before.saturating_add(1));
             self.repeats = if grew { 0 } else { self.repeats.saturating_add(1) };
             self.rests_until = now.boot + rest_after_success(lease.life, self.repeats);
             self.failure = None;
-        }
-        if self.lease.as_ref() != Some(&lease) {
-            self.jitter = crate::seal::random_share();
         }
         self.lease = Some(lease);
     }
@@ -138,9 +164,12 @@ impl Slot {
         let seconds = lease.remaining(now).saturating_sub(renewal(lease.life, self.jitter));
         let due = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
         let rests = self.rests_until.saturating_sub(now.boot);
-        let failed = self.failure.as_ref().map_or(Duration::ZERO, |record| record.rest(now));
-        // A rejected login is not tried again by itself.
-        (failed < Duration::MAX).then(|| due.max(rests).max(failed))
+        match &self.failure {
+            // A person must do something first: asked again on demand, never by itself.
+            Some(record) if matches!(record.error, Error::LoginRequired { .. } | Error::Denied { .. }) => None,
+            Some(record) => Some(due.max(rests).max(record.rest(now))),
+            None => Some(due.max(rests)),
+        }
     }
 
     pub(super) fn cancel(&self) {

@@ -31,6 +31,8 @@ pub struct Cache {
 pub enum Subject<'a> {
     Profile(&'a str),
     Login(&'a str),
+    /// A login's entry in the keyring: has a lock and nothing else.
+    Store(&'a str),
 }
 
 impl Cache {
@@ -131,6 +133,7 @@ impl Subject<'_> {
         match self {
             Subject::Profile(name) => format!("profile.{name}.{ending}"),
             Subject::Login(name) => format!("login.{name}.{ending}"),
+            Subject::Store(name) => format!("store.{name}.{ending}"),
         }
     }
 }

@@ -1,0 +1,50 @@
+//! A disk that fails costs a note in `status`, never an answer.
+
+use super::*;
+use std::os::unix::fs::PermissionsExt;
+
+#[tokio::test]
+async fn f13_a_state_directory_that_is_none_is_noted_and_answers_go_out() {
+    let rig = Rig::new().await;
+    let file = rig.home.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let broker = Broker::new(rig.outside(), &file, rig.config(&["p"]), Manner::Daemon);
+    broker.credentials("p", 0).await.unwrap();
+    broker.settle(LONGEST_WAIT).await;
+    let troubles = broker.status().troubles;
+    assert!(troubles["cache"].contains("file"), "{troubles:?}");
+    assert!(troubles.contains_key("lock"), "{troubles:?}");
+    broker.credentials("p", 0).await.unwrap();
+    assert_eq!(rig.asked(), 1);
+}
+
+#[tokio::test]
+async fn s01_a_cache_that_others_may_write_to_is_not_used_until_it_is_mended() {
+    let rig = Rig::new().await;
+    let cache = rig.home.path().join("cache");
+    std::fs::create_dir(&cache).unwrap();
+    std::fs::set_permissions(&cache, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let broker = rig.daemon();
+    broker.credentials("p", 0).await.unwrap();
+    broker.settle(LONGEST_WAIT).await;
+    assert!(broker.status().troubles["cache"].contains("others may write"));
+    assert_eq!(std::fs::read_dir(&cache).unwrap().count(), 0);
+    std::fs::set_permissions(&cache, std::fs::Permissions::from_mode(0o700)).unwrap();
+    rig.clock.advance(2000);
+    broker.credentials("p", 0).await.unwrap();
+    broker.settle(LONGEST_WAIT).await;
+    assert!(broker.status().troubles.is_empty());
+    assert_eq!(std::fs::read_dir(&cache).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn what_is_over_is_swept_when_the_scheduler_starts() {
+    let rig = Rig::new().await;
+    crowd(1, || rig.daemon()).await.remove(0).unwrap();
+    rig.clock.advance(3 * 3600);
+    let scheduler = tokio::spawn(rig.with(rig.config(&["q"]), Manner::Daemon).renew_ahead());
+    while std::fs::read_dir(rig.home.path().join("cache")).unwrap().count() > 0 {
+        tokio::task::yield_now().await;
+    }
+    scheduler.abort();
+}

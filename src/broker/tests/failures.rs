@@ -1,0 +1,147 @@
+//! What failed is not asked again before its time, and what a person mends is seen.
+
+use super::*;
+use crate::login::Access;
+use crate::ports::Http;
+use crate::provider::{Answer, Need, Provider};
+use std::sync::atomic::AtomicBool;
+
+#[tokio::test]
+async fn f08_a_rejected_token_is_sent_once_whoever_asks_and_however_often() {
+    let rig = Rig::new().await;
+    let bad = rig.keyring.stored("earthdata").unwrap();
+    rig.standin.revoke(bad.secret.expose());
+    let broker = rig.daemon();
+    for _ in 0..10_000 {
+        assert_eq!(kind(&broker.credentials("p", 0).await), Kind::LoginRequired);
+    }
+    for restart in 0..100 {
+        rig.clock.advance(3600);
+        let answer = if restart % 2 == 0 { rig.daemon() } else { rig.one_shot() }.credentials("p", 0).await;
+        assert_eq!(kind(&answer), Kind::LoginRequired);
+    }
+    assert_eq!(kind(&broker.credentials("p", 0).await), Kind::LoginRequired);
+    assert_eq!(rig.asked(), 1);
+    broker.store_login("earthdata", &rig.new_login()).await.unwrap();
+    broker.credentials("p", 0).await.unwrap();
+    assert_eq!(rig.asked(), 2);
+}
+
+#[tokio::test]
+async fn a_sign_in_by_another_process_is_seen() {
+    let rig = Rig::new().await;
+    rig.standin.revoke(rig.keyring.stored("earthdata").unwrap().secret.expose());
+    let broker = rig.daemon();
+    assert_eq!(kind(&broker.credentials("p", 0).await), Kind::LoginRequired);
+    rig.keyring.put("earthdata", &rig.new_login());
+    rig.clock.advance(10);
+    broker.credentials("p", 0).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_right_that_is_refused_is_asked_for_once_a_minute_at_most() {
+    let rig = Rig::new().await;
+    rig.behave(Behaviour::Eula);
+    let broker = rig.daemon();
+    for second in 0..180 {
+        assert_eq!(kind(&broker.credentials("p", 0).await), Kind::Denied);
+        assert_eq!(kind(&rig.one_shot().credentials("p", 0).await), Kind::Denied);
+        assert_eq!(rig.asked(), 1 + second / 60, "second {second}");
+        rig.clock.advance(1);
+    }
+    rig.behave(Behaviour::Normal);
+    broker.credentials("p", 0).await.unwrap();
+}
+
+#[tokio::test]
+async fn f02_an_issuer_is_left_alone_for_as_long_as_it_says() {
+    let rig = Rig::new().await;
+    rig.behave(Behaviour::TooManyRequests { retry_after: 120 });
+    let broker = rig.daemon();
+    assert_eq!(kind(&broker.credentials("p", 0).await), Kind::Unavailable);
+    rig.clock.advance(119);
+    let error = broker.credentials("p", 0).await.unwrap_err();
+    assert!(error.hint().contains("1 s"), "{}", error.hint());
+    assert_eq!(kind(&rig.daemon().credentials("p", 0).await), Kind::Unavailable);
+    assert_eq!(rig.asked(), 1);
+    rig.behave(Behaviour::Normal);
+    rig.clock.advance(1);
+    broker.credentials("p", 0).await.unwrap();
+}
+
+#[tokio::test]
+async fn ten_attempts_a_minute_follow_a_failure_at_most() {
+    let rig = Rig::new().await;
+    rig.behave(Behaviour::ServerError500);
+    let (a, b) = (rig.daemon(), rig.daemon());
+    for _ in 0..60 {
+        assert_eq!(kind(&a.credentials("p", 0).await), Kind::Unavailable);
+        assert_eq!(kind(&b.credentials("p", 0).await), Kind::Unavailable);
+        rig.clock.advance(1);
+    }
+    assert!((3..=11).contains(&rig.asked()), "{}", rig.asked());
+    rig.behave(Behaviour::Normal);
+    rig.clock.advance(60);
+    a.credentials("p", 0).await.unwrap();
+    rig.behave(Behaviour::ServerError500);
+    rig.clock.advance(3600);
+    assert_eq!(kind(&a.credentials("p", 0).await), Kind::Unavailable);
+    rig.clock.advance(2);
+    rig.behave(Behaviour::Normal);
+    a.credentials("p", 0).await.expect("a success ends the growing pauses");
+}
+
+#[tokio::test]
+async fn f16_a_keyring_that_is_locked_or_hangs_is_never_a_reason_to_ask() {
+    let rig = Rig::new().await;
+    let broker = rig.daemon();
+    rig.keyring.state().locked = true;
+    let error = broker.credentials("p", 0).await.unwrap_err();
+    assert_eq!((error.kind(), error.hint().contains("unlock")), (Kind::LoginRequired, true));
+    rig.keyring.state().locked = false;
+    rig.keyring.state().hung = true;
+    assert_eq!(kind(&broker.credentials("p", 0).await), Kind::Unavailable);
+    assert_eq!((rig.asked(), rig.keyring.state().key.is_none()), (0, true));
+    rig.keyring.state().hung = false;
+    broker.credentials("p", 0).await.expect("as soon as it is unlocked");
+    rig.keyring.state().hung = true;
+    rig.clock.advance(2000);
+    broker.credentials("p", 0).await.expect("P0: what is valid is served");
+}
+
+#[tokio::test]
+async fn nobody_signed_in_is_an_error_without_a_request() {
+    let rig = Rig::new().await;
+    rig.keyring.state().entries.clear();
+    let error = rig.daemon().credentials("p", 0).await.unwrap_err();
+    assert_eq!((error.kind(), error.hint().as_str()), (Kind::LoginRequired, "run: valetkey login earthdata"));
+    assert_eq!(rig.asked(), 0);
+}
+
+#[derive(Debug)]
+struct Panics {
+    once: AtomicBool,
+    then: Arc<dyn Provider>,
+}
+
+impl Provider for Panics {
+    fn need(&self) -> Need {
+        self.then.need()
+    }
+    fn issue<'a>(&'a self, access: &'a Access, http: &'a Arc<dyn Http>) -> Later<'a, Result<Answer, Error>> {
+        assert!(!self.once.swap(false, Ordering::SeqCst), "on purpose");
+        self.then.issue(access, http)
+    }
+}
+
+#[tokio::test]
+async fn s15_a_provider_that_panics_is_an_error_for_its_waiters_and_the_next_request_works() {
+    let rig = Rig::new().await;
+    let mut config = rig.config(&["p"]);
+    let profile = config.profiles.get_mut("p").unwrap();
+    profile.provider = Arc::new(Panics { once: AtomicBool::new(true), then: profile.provider.clone() });
+    let broker = rig.with(config, Manner::Daemon);
+    let answers = crowd(20, || broker.clone()).await;
+    assert!(answers.iter().all(|answer| kind(answer) == Kind::Unavailable), "{answers:?}");
+    broker.credentials("p", 0).await.unwrap();
+}
