@@ -16,7 +16,7 @@ struct Rotating {
 }
 
 impl Login for Rotating {
-    fn sign_in(&self, _: &SignIn<'_>) -> Result<Secret, Error> {
+    fn sign_in<'a>(&'a self, _: &'a SignIn<'a>) -> Later<'a, Result<Secret, Error>> {
         unreachable!("nobody is here")
     }
 
