@@ -9,7 +9,7 @@
 //! In reading order, from the ground up:
 //!
 //! - [`wire`] and [`helper`]: what runs inside every SDK. std and rustix alone.
-//! - [`secret`], [`error`], [`credentials`], [`lease`], [`freshness`], [`seal`], [`jwt`]: values and rules. They read no
+//! - [`secret`], [`error`], [`credentials`], [`lease`], [`freshness`], [`seal`], [`jwt`], [`netrc`]: values and rules. They read no
 //!   clock, no variable and no file.
 //! - [`ports`]: the outside as small traits. [`system`] has the real ones.
 //! - [`config`]: what the user wrote, checked. [`provider`] and [`login`]: one file or folder for each kind, listed in a slice.
@@ -51,6 +51,8 @@ pub mod lease;
 pub mod lock;
 #[cfg(feature = "agent")]
 pub mod login;
+#[cfg(feature = "agent")]
+pub mod netrc;
 #[cfg(feature = "agent")]
 pub mod ports;
 #[cfg(feature = "agent")]

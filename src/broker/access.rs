@@ -38,9 +38,9 @@ impl Inner {
         key: &SealingKey,
     ) -> Result<Access, AccessFailure> {
         let name = &entry.name;
-        if !entry.login.asks_issuer() {
-            let stored = self.stored_login(name).await.map_err(AccessFailure::NotAsked)?;
-            let stored = stored.ok_or_else(|| AccessFailure::NotAsked(not_signed_in(name)))?;
+        let stored = self.stored_login(name).await.map_err(AccessFailure::NotAsked)?;
+        let stored = stored.ok_or_else(|| AccessFailure::NotAsked(not_signed_in(name)))?;
+        if !entry.login.asks_issuer(&stored.secret) {
             let granted = self.ask_login(entry, &stored, need, rejected).await.map_err(AccessFailure::NotAsked)?;
             return Ok(granted.access);
         }

@@ -19,9 +19,12 @@ use std::path::PathBuf;
 pub(super) struct Args {
     /// A login of the config, or a profile whose login is meant
     name: String,
-    /// Take the secret from the variables that other tools use: EARTHDATA_TOKEN, AWS_ACCESS_KEY_ID and its sisters
-    #[arg(long, conflicts_with = "from_file")]
+    /// Take the secret from the variables that other tools use: EARTHDATA_TOKEN, AWS_ACCESS_KEY_ID, KEYCLOAK_PASSWORD, TOKEN and their sisters
+    #[arg(long, conflicts_with_all = ["from_file", "from_netrc"])]
     from_env: bool,
+    /// Take name and password from ~/.netrc, or the file that NETRC names
+    #[arg(long, conflicts_with = "from_file")]
+    from_netrc: bool,
     /// Take it from a file that only you can read; - is standard input
     #[arg(long, value_name = "FILE")]
     from_file: Option<PathBuf>,
@@ -38,7 +41,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
     let from = SignIn {
         prompt: &Terminal,
         environment: &*outside.environment,
-        source: source(args, &outside)?,
+        source: source(context, args, &outside)?,
         http: &outside.http,
         now: &outside.clock.now(),
     };
@@ -113,9 +116,14 @@ fn entry(config: &Config, name: &str) -> Result<LoginEntry, Error> {
     Ok(LoginEntry { name: name.to_owned(), kind, login: (kind.build)(name, &settings)?, settings })
 }
 
-fn source(args: &Args, outside: &Outside) -> Result<Source, Error> {
+fn source(context: &Context, args: &Args, outside: &Outside) -> Result<Source, Error> {
     match &args.from_file {
         _ if args.from_env => Ok(Source::Variables),
+        _ if args.from_netrc => {
+            let named = outside.environment.variable("NETRC").map(PathBuf::from);
+            let file = named.unwrap_or_else(|| context.paths.home.join(".netrc"));
+            outside.environment.private_file(&file).map(Source::Netrc)
+        }
         None => Ok(Source::Person),
         Some(file) if file.as_os_str() == "-" => {
             let mut text = zeroize::Zeroizing::new(String::new());

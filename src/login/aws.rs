@@ -54,7 +54,7 @@ impl Login for Aws {
         })
     }
 
-    fn asks_issuer(&self) -> bool {
+    fn asks_issuer(&self, _: &Secret) -> bool {
         false
     }
 
@@ -81,6 +81,7 @@ impl Aws {
                 let fix = "give {\"AccessKeyId\":..,\"SecretAccessKey\":..} or lines aws_access_key_id = .. and aws_secret_access_key = ..";
                 Error::configuration("the text holds no access key", fix)
             })?,
+            Source::Netrc(_) => return Err(super::no_netrc(KIND.name)),
             Source::Person => Keys {
                 access_key_id: from.prompt.ask("Access key ID: ")?,
                 secret_access_key: from.prompt.ask_secret("Secret access key: ")?,

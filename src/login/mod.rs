@@ -41,8 +41,8 @@ pub trait Login: Debug + Send + Sync {
     /// what a person must do. A login whose `access` makes requests says so in [`Login::asks_issuer`].
     fn access<'a>(&'a self, ask: AccessRequest<'a>) -> Later<'a, Result<Granted, Error>>;
 
-    /// Whether `access` may send requests: then its outcome is stored and shared under the login's lock.
-    fn asks_issuer(&self) -> bool;
+    /// Whether `access` sends requests for this secret: then its outcome is stored and shared under the login's lock.
+    fn asks_issuer(&self, secret: &Secret) -> bool;
 
     /// What a person may know of the secret: who we are, until when. Without the secret itself.
     fn about(&self, secret: &Secret) -> About;
@@ -66,6 +66,8 @@ pub enum Source {
     Variables,
     /// The content of a file or of standard input.
     Text(Secret),
+    /// The content of a netrc, for kinds that have an entry there.
+    Netrc(Secret),
 }
 
 #[derive(Debug)]
@@ -114,4 +116,11 @@ pub struct About {
 
 fn serialize_optional<S: serde::Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
     secret.as_ref().map(Secret::expose).serialize(serializer)
+}
+
+fn no_netrc(kind: &str) -> Error {
+    Error::configuration(
+        format!("a netrc has no entry for a login of kind {kind}"),
+        "leave out --from-netrc to be asked",
+    )
 }

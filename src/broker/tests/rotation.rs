@@ -39,7 +39,7 @@ impl Login for Rotating {
         })
     }
 
-    fn asks_issuer(&self) -> bool {
+    fn asks_issuer(&self, _: &Secret) -> bool {
         true
     }
 

@@ -103,6 +103,9 @@ impl Keycloak {
     }
 
     async fn take(&self, from: &SignIn<'_>) -> Result<Secret, Error> {
+        if matches!(from.source, Source::Netrc(_)) {
+            return Err(super::no_netrc(KIND.name));
+        }
         let stored = match self.grant {
             Grant::Password => self.take_password(from).await?,
             Grant::Client => Stored::Client(self.given(from, "KEYCLOAK_CLIENT_SECRET", "Client secret: ")?),
@@ -130,7 +133,7 @@ impl Keycloak {
                     from.environment.variable("KEYCLOAK_USERNAME").ok_or_else(|| unset("KEYCLOAK_USERNAME"))?
                 }
                 Source::Person => from.prompt.ask("Username: ")?,
-                Source::Text(_) => {
+                Source::Text(_) | Source::Netrc(_) => {
                     let fix = format!("set username in [logins.{}]", self.name);
                     return Err(Error::configuration("a file holds the password alone, and no username is set", fix));
                 }
@@ -152,7 +155,7 @@ impl Keycloak {
 
     fn given(&self, from: &SignIn<'_>, variable: &str, question: &str) -> Result<Secret, Error> {
         match &from.source {
-            Source::Text(text) => Ok(text.clone()),
+            Source::Text(text) | Source::Netrc(text) => Ok(text.clone()),
             Source::Variables => from.environment.variable(variable).map(Secret::new).ok_or_else(|| unset(variable)),
             Source::Person => from.prompt.ask_secret(question),
         }
@@ -229,7 +232,7 @@ impl Login for Keycloak {
         Box::pin(self.grant(ask))
     }
 
-    fn asks_issuer(&self) -> bool {
+    fn asks_issuer(&self, _: &Secret) -> bool {
         self.grant != Grant::Token
     }
 

@@ -1,0 +1,279 @@
+//! An Earthdata Login user: by a token that a person made on the profile page, or by name and password, for which a
+//! token is fetched and renewed. A password goes to Earthdata Login's exact origin and nowhere else.
+
+mod urs;
+
+use super::{About, Access, AccessRequest, Granted, Kind, Login, SignIn, Source};
+use crate::config::{Key, Shape};
+use crate::credentials::written;
+use crate::error::Error;
+use crate::jwt::{self, Claims};
+use crate::netrc;
+use crate::ports::{Later, Route};
+use crate::provider::Need;
+use crate::secret::Secret;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use url::Url;
+
+pub const KIND: Kind = Kind {
+    name: "earthdata",
+    summary: "NASA Earthdata Login: a user token, or name and password",
+    keys: &[
+        Key {
+            name: "urs",
+            shape: Shape::Url,
+            required: false,
+            help: "Earthdata Login's address; https://uat.urs.earthdata.nasa.gov for the test system",
+        },
+        Key::CA_FILE,
+        Key::PROXY,
+    ],
+    gives: &[Need::Bearer],
+    build: |name, settings| {
+        let urs = settings.url("urs").unwrap_or_else(production);
+        Ok(Arc::new(Earthdata { name: name.to_owned(), urs, route: settings.route() }))
+    },
+};
+
+/// The production system.
+pub(crate) fn production() -> Url {
+    Url::parse("https://urs.earthdata.nasa.gov").expect("a constant URL")
+}
+
+/// Where a person makes tokens and approves applications.
+pub(crate) fn profile_page(urs: &Url) -> String {
+    format!("{}/profile", urs.as_str().trim_end_matches('/'))
+}
+
+#[derive(Debug)]
+struct Earthdata {
+    name: String,
+    urs: Url,
+    route: Route,
+}
+
+/// What rests in the keyring: a token as it is, or a name and password as JSON.
+enum Stored {
+    Token(Secret),
+    Password(User),
+}
+
+#[derive(Serialize, Deserialize)]
+struct User {
+    username: String,
+    #[serde(serialize_with = "Secret::serialize_exposed")]
+    password: Secret,
+}
+
+impl Login for Earthdata {
+    fn sign_in<'a>(&'a self, from: &'a SignIn<'a>) -> Later<'a, Result<Secret, Error>> {
+        Box::pin(std::future::ready(self.take(from)))
+    }
+
+    fn access<'a>(&'a self, ask: AccessRequest<'a>) -> Later<'a, Result<Granted, Error>> {
+        Box::pin(async move {
+            match unpack(ask.secret) {
+                Stored::Token(token) => self.grant_token(token, &ask),
+                Stored::Password(user) => {
+                    let token = self.fetch(&user, &ask).await?;
+                    let expires = self.claims(&token)?.expires;
+                    Ok(Granted { access: Access::Bearer(token), expires, rotated: None })
+                }
+            }
+        })
+    }
+
+    fn asks_issuer(&self, secret: &Secret) -> bool {
+        matches!(unpack(secret), Stored::Password(_))
+    }
+
+    fn about(&self, secret: &Secret) -> About {
+        match unpack(secret) {
+            Stored::Password(user) => About { who: Some(user.username), until: None },
+            Stored::Token(token) => {
+                let claims = jwt::claims(token.expose()).unwrap_or_default();
+                About { who: claims.uid, until: claims.expires }
+            }
+        }
+    }
+}
+
+fn unpack(secret: &Secret) -> Stored {
+    match serde_json::from_str(secret.expose()) {
+        Ok(user) => Stored::Password(user),
+        Err(_) => Stored::Token(secret.clone()),
+    }
+}
+
+impl Earthdata {
+    fn take(&self, from: &SignIn<'_>) -> Result<Secret, Error> {
+        let variable = |name: &str| from.environment.variable(name);
+        let token = match &from.source {
+            Source::Text(text) => text.clone(),
+            Source::Netrc(text) => return self.from_netrc(text),
+            // The order in which other tools look.
+            Source::Variables => {
+                match (variable("EARTHDATA_TOKEN"), variable("EARTHDATA_USERNAME"), variable("EARTHDATA_PASSWORD")) {
+                    (Some(token), ..) => Secret::new(token),
+                    (None, Some(username), Some(password)) => {
+                        return pack(User { username, password: Secret::new(password) });
+                    }
+                    _ => {
+                        return Err(Error::configuration(
+                            "neither EARTHDATA_TOKEN nor EARTHDATA_USERNAME and EARTHDATA_PASSWORD are set",
+                            "export them, or leave out --from-env to be asked",
+                        ));
+                    }
+                }
+            }
+            Source::Person => {
+                from.prompt.tell(&format!("Make a token at {} (\"Generate Token\") and paste it here,", self.page()));
+                from.prompt.tell("or press Enter to sign in with name and password.");
+                let token = from.prompt.ask_secret("Earthdata token: ")?;
+                if token.expose().trim().is_empty() {
+                    let username = from.prompt.ask("Earthdata user name: ")?;
+                    return pack(User { username, password: from.prompt.ask_secret("Password: ")? });
+                }
+                token
+            }
+        };
+        let token = Secret::new(token.expose().trim());
+        let claims = self.claims(&token)?;
+        self.not_over(&claims, from.now.wall)?;
+        Ok(token)
+    }
+
+    fn from_netrc(&self, text: &Secret) -> Result<Secret, Error> {
+        let host = self.urs.host_str().unwrap_or_default();
+        let entry = netrc::find(text.expose(), host).ok_or_else(|| {
+            let fix = format!("write: machine {host} login NAME password PASSWORD (a default entry is not used)");
+            Error::configuration(format!("the netrc has no entry for {host}"), fix)
+        })?;
+        pack(User { username: entry.login, password: entry.password })
+    }
+
+    fn grant_token(&self, token: Secret, ask: &AccessRequest<'_>) -> Result<Granted, Error> {
+        let claims = self.claims(&token)?;
+        self.not_over(&claims, ask.now.wall)?;
+        if ask.rejected.is_some() {
+            // One token is all there is: another attempt with it would be the same attempt.
+            return Err(Error::sign_in(&self.name, "Earthdata Login no longer accepts the stored token"));
+        }
+        Ok(Granted { access: Access::Bearer(token), expires: claims.expires, rotated: None })
+    }
+
+    async fn fetch(&self, user: &User, ask: &AccessRequest<'_>) -> Result<Secret, Error> {
+        let rejected = match ask.rejected {
+            Some(Access::Bearer(token)) => Some(token),
+            _ => None,
+        };
+        let (name, password) = (&user.username, &user.password);
+        let user = urs::User { urs: &self.urs, route: &self.route, login: &self.name, name, password };
+        user.token(rejected, ask.http, ask.now).await
+    }
+
+    fn claims(&self, token: &Secret) -> Result<Claims, Error> {
+        jwt::claims(token.expose()).ok_or_else(|| {
+            let page = self.page();
+            Error::sign_in(
+                &self.name,
+                format!("this is no Earthdata token: a token is a JWT, copied whole from {page}"),
+            )
+        })
+    }
+
+    fn not_over(&self, claims: &Claims, now: jiff::Timestamp) -> Result<(), Error> {
+        match claims.expires {
+            Some(end) if end <= now => {
+                let message =
+                    format!("the Earthdata token expired at {}; make a new one at {}", written(end), self.page());
+                Err(Error::sign_in(&self.name, message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn page(&self) -> String {
+        profile_page(&self.urs)
+    }
+}
+
+fn pack(user: User) -> Result<Secret, Error> {
+    if user.username.is_empty() || user.username.contains(':') || user.password.expose().is_empty() {
+        return Err(Error::configuration("a name without `:` and a password are wanted", "sign in again with both"));
+    }
+    Ok(Secret::new(serde_json::to_string(&user).expect("a struct of strings is JSON")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Settings;
+    use crate::jwt::tests::token;
+    use crate::lease::tests::moment;
+    use crate::ports::Http;
+    use crate::ports::tests::{NoHttp, Nobody, Variables};
+
+    fn login() -> Arc<dyn Login> {
+        (KIND.build)("earthdata", &Settings::default()).unwrap()
+    }
+
+    fn sign_in(source: Source, variables: &[(&str, &str)]) -> Result<Secret, Error> {
+        let environment = Variables::new(variables);
+        let now = moment(0);
+        let http: Arc<dyn Http> = Arc::new(NoHttp);
+        let from = SignIn { prompt: &Nobody, environment: &environment, source, http: &http, now: &now };
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(login().sign_in(&from))
+    }
+
+    fn lasting(seconds: i64) -> String {
+        let end = moment(0).wall.as_second() + seconds;
+        token(&format!(r#"{{"uid":"ada","exp":{end}}}"#))
+    }
+
+    #[test]
+    fn a_token_is_taken_from_text_or_variable_and_trimmed() {
+        let good = lasting(3600);
+        assert_eq!(sign_in(Source::Text(Secret::new(format!(" {good}\n"))), &[]).unwrap().expose(), good);
+        assert_eq!(sign_in(Source::Variables, &[("EARTHDATA_TOKEN", &good)]).unwrap().expose(), good);
+    }
+
+    #[test]
+    fn a_name_and_password_come_from_variables_or_a_netrc() {
+        let variables = [("EARTHDATA_USERNAME", "ada"), ("EARTHDATA_PASSWORD", "p w")];
+        let expected = sign_in(Source::Variables, &variables).unwrap();
+        let netrc = "machine urs.earthdata.nasa.gov login ada password \"p w\"";
+        assert_eq!(sign_in(Source::Netrc(Secret::new(netrc)), &[]).unwrap(), expected);
+        assert!(login().asks_issuer(&expected) && !login().asks_issuer(&Secret::new(lasting(60))));
+        assert_eq!(login().about(&expected).who.as_deref(), Some("ada"));
+        for bad in ["default login ada password p", "machine uat.urs.earthdata.nasa.gov login ada password p"] {
+            assert!(sign_in(Source::Netrc(Secret::new(bad)), &[]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_token_or_an_old_one_is_refused_before_anything_is_sent() {
+        for bad in ["hunter2", &lasting(-1), ""] {
+            let error = sign_in(Source::Text(Secret::new(bad)), &[]).unwrap_err();
+            assert_eq!(error.kind(), crate::wire::Kind::LoginRequired);
+            assert!(!error.text().contains("hunter2"));
+        }
+        assert!(sign_in(Source::Variables, &[]).is_err());
+        assert!(sign_in(Source::Person, &[]).is_err(), "nobody there to ask");
+    }
+
+    #[test]
+    fn a_rejected_token_is_not_offered_again() {
+        let http: Arc<dyn Http> = Arc::new(NoHttp);
+        let (secret, now) = (Secret::new(lasting(3600)), moment(0));
+        let ask = |rejected| {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let request = AccessRequest { secret: &secret, need: Need::Bearer, rejected, http: &http, now: &now };
+            runtime.block_on(login().access(request))
+        };
+        let first = ask(None).unwrap();
+        assert_eq!(first.access, Access::Bearer(secret.clone()));
+        assert_eq!(ask(Some(&first.access)).unwrap_err().kind(), crate::wire::Kind::LoginRequired);
+    }
+}
