@@ -45,11 +45,11 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
         http: &outside.http,
         now: &outside.clock.now(),
     };
-    let secret = entry.login.sign_in(&from).await?;
+    let mut secret = entry.login.sign_in(&from).await?;
     let tried = if args.untested {
         Tried::Untested("as you asked".into())
     } else {
-        try_out(&config, &entry, &secret, &outside).await?
+        try_out(&config, &entry, &mut secret, &outside).await?
     };
 
     let stored = StoredLogin::signed_in(entry.kind.name, secret.clone());
@@ -70,6 +70,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
     Terminal.tell(&format!("signed in to {}{who}{until}", entry.name));
     match tried {
         Tried::Works(profile, end) => Terminal.tell(&format!("tried with profile {profile}: credentials until {end}")),
+        Tried::Denied(why) => Terminal.tell(&format!("the login is good, but gives no credentials: {why}")),
         Tried::Untested(why) => Terminal.tell(&format!("not tried at the issuer: {why}")),
     }
     Ok(())
@@ -77,13 +78,15 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
 
 enum Tried {
     Works(String, String),
+    /// The login's issuer took it; the issuer of credentials wants more than that.
+    Denied(String),
     /// It may be good: nothing that was answered speaks against it.
     Untested(String),
 }
 
 /// Issues once with the first profile that uses the login. Only a refusal of the secret itself is an error: a missing
 /// right or an issuer that is away says nothing about the secret, and must not lose it.
-async fn try_out(config: &Config, entry: &LoginEntry, secret: &Secret, outside: &Outside) -> Result<Tried, Error> {
+async fn try_out(config: &Config, entry: &LoginEntry, secret: &mut Secret, outside: &Outside) -> Result<Tried, Error> {
     let Some(profile) = config.profiles.values().find(|profile| profile.login == entry.name) else {
         return Ok(Tried::Untested("no profile uses this login yet".into()));
     };
@@ -94,8 +97,13 @@ async fn try_out(config: &Config, entry: &LoginEntry, secret: &Secret, outside: 
     let need = profile.provider.need();
     let request = AccessRequest { secret, need, rejected: None, http: &outside.http, now: &now };
     let granted = entry.login.access(request).await?;
+    // The old one may be void from here on, and shown again it would end the session.
+    if let Some(rotated) = granted.rotated {
+        *secret = rotated;
+    }
     match profile.provider.issue(&granted.access, &outside.http).await {
         Ok(Answer::Issued(issued)) => Ok(Tried::Works(profile.name.clone(), written(issued.credentials.expiration))),
+        Ok(Answer::Rejected(error @ Error::Denied { .. })) => Ok(Tried::Denied(format!("{error}; {}", error.hint()))),
         Ok(Answer::Rejected(error)) => Err(Error::sign_in(&entry.name, error.to_string())),
         Err(error @ Error::LoginRequired { .. }) => Err(error),
         Err(error) => Ok(Tried::Untested(format!("{error}; {}", error.hint()))),

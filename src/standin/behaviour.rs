@@ -27,6 +27,8 @@ pub enum Behaviour {
     SkewedDate { seconds: i64 },
     /// The same ones again, if any were issued at this path.
     RepeatSame,
+    /// STS as Ceph speaks it: bare errors, no namespace, nine digits of a second.
+    Ceph,
 
     // Whatever the request:
     /// Exactly this.

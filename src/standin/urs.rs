@@ -3,6 +3,7 @@
 use super::Issuer;
 use super::answer::Answer;
 use super::earthdata::bearer;
+use super::user_tokens;
 use super::world::Ask;
 use serde_json::json;
 
@@ -18,6 +19,7 @@ impl Issuer for Urs {
         let request = ask.request;
         match (request.method.as_str(), request.path.as_str()) {
             ("GET", "/urs/oauth/authorize") => self.sign_in(ask),
+            ("GET", "/urs/api/users/tokens") | ("POST", _) => user_tokens::answer(ask),
             ("GET", path) => match path.strip_prefix("/urs/api/users/") {
                 Some(uid) => user(ask, uid),
                 None => Answer::not_deployed(),

@@ -2,6 +2,7 @@
 
 use super::behaviour::Behaviour;
 use super::log::{Log, Logged};
+use super::people::People;
 use super::token;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -45,6 +46,7 @@ pub(super) struct State {
     pub(super) eulas: HashSet<String>,
     pub(super) key_ids: HashSet<String>,
     pub(super) issued: Vec<Issued>,
+    pub(super) people: People,
 }
 
 /// A request, and all that its answer depends on.
@@ -121,6 +123,11 @@ impl<'a> Ask<'a> {
 
     /// Credentials that live `life` seconds, unless all are told otherwise.
     pub(super) fn issue(&self, life: i64) -> Issued {
+        self.issue_shaped(life, "ASIASTANDIN", 40)
+    }
+
+    /// The same, with a key id that begins so and nine digits more, and a secret of so many characters.
+    pub(super) fn issue_shaped(&self, life: i64, id: &str, secret: usize) -> Issued {
         let path = &self.request.path;
         let mut state = self.world.state();
         if let Behaviour::RepeatSame = self.behaviour
@@ -136,8 +143,8 @@ impl<'a> Ask<'a> {
         let number = number();
         let issued = Issued {
             path: path.clone(),
-            access_key_id: format!("ASIASTANDIN{number:09}"),
-            secret_access_key: STANDARD_NO_PAD.encode(noise("secret", number, 30)),
+            access_key_id: format!("{id}{number:09}"),
+            secret_access_key: STANDARD_NO_PAD.encode(noise("secret", number, 30)).chars().take(secret).collect(),
             session_token: format!("IQoJ{}", STANDARD_NO_PAD.encode(noise("session", number, 525))),
             expiration,
         };
@@ -161,6 +168,11 @@ impl<'a> Ask<'a> {
         Value::Object(parts.into_iter().filter_map(named).collect())
     }
 
+    /// Whether STS is to speak as Ceph's does.
+    pub(super) fn by_ceph(&self) -> bool {
+        matches!(self.behaviour, Behaviour::Ceph)
+    }
+
     /// An id for the answer, for messages to support.
     pub(super) fn request_id(&self) -> String {
         let hex: String = noise("request", number(), 16).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -178,12 +190,12 @@ fn spaced(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S+00:00").to_string()
 }
 
-fn number() -> u64 {
+pub(super) fn number() -> u64 {
     ISSUED.fetch_add(1, Ordering::Relaxed)
 }
 
 /// Bytes that look random and differ by `purpose` and `number`.
-fn noise(purpose: &str, number: u64, length: usize) -> Vec<u8> {
+pub(super) fn noise(purpose: &str, number: u64, length: usize) -> Vec<u8> {
     let block = |i: u64| Sha256::digest(format!("{purpose} {number} {i}")).to_vec();
     (0..).flat_map(block).take(length).collect()
 }

@@ -1,15 +1,19 @@
 //! The broker against the stand-in issuer: every claim is checked at the issuer's log.
 
+mod contract;
 mod disk;
+mod earthdata;
 mod failures;
 mod herd;
+mod keycloak;
 mod memory;
 mod renewal;
 mod rotation;
 
 use super::*;
 use crate::lease::tests::moment;
-use crate::ports::tests::Variables;
+use crate::login::{SignIn, Source};
+use crate::ports::tests::{Nobody, Variables};
 use crate::ports::{Clock, Keyring, Later, SealingKey};
 use crate::secret::Secret;
 use crate::standin::{Behaviour, Gate, Standin};
@@ -78,6 +82,22 @@ impl Rig {
             text += &format!("endpoint = \"{endpoint}\"\nurs = \"{urs}\"\n{setting}\n");
         }
         Config::parse(&text, Path::new("/config.toml"), Path::new("/home")).unwrap()
+    }
+
+    fn config_of(&self, text: &str) -> Config {
+        Config::parse(text, Path::new("/config.toml"), Path::new("/home")).unwrap()
+    }
+
+    /// Signs in to a login of `config` with the text of a file, or with variables where there are any.
+    async fn sign_in(&self, config: &Config, login: &str, text: &str, variables: &[(&str, &str)]) -> Secret {
+        let entry = config.login(login).unwrap();
+        let (outside, environment) = (self.outside(), Variables::new(variables));
+        let source = if variables.is_empty() { Source::Text(Secret::new(text)) } else { Source::Variables };
+        let (http, now) = (&outside.http, &self.clock.now());
+        let from = SignIn { prompt: &Nobody, environment: &environment, source, http, now };
+        let secret = entry.login.sign_in(&from).await.unwrap();
+        self.keyring.put(login, &StoredLogin::signed_in(entry.kind.name, secret.clone()));
+        secret
     }
 
     fn outside(&self) -> Outside {

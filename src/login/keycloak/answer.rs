@@ -54,6 +54,11 @@ fn refused(response: &Response, status: u16, asked: Asked, login: &str, host: &s
     let refusal = refusal(response);
     let description = crate::error::printable(&refusal.error_description.unwrap_or_default());
     match (refusal.error.as_deref(), status) {
+        // Keycloak says so in JSON with an `error`, a gateway before it in HTML.
+        (_, 404) => Error::configuration(
+            format!("{host} has no such realm (404)"),
+            format!("check token_url of [logins.{login}]: the realm, and /auth or /keycloak before /realms"),
+        ),
         (Some("invalid_grant"), _) if description.contains("not fully set up") => {
             Error::sign_in(login, format!("{host} wants something of you in a browser first: {description}"))
         }
@@ -73,10 +78,6 @@ fn refused(response: &Response, status: u16, asked: Asked, login: &str, host: &s
         (Some(error @ ("invalid_client" | "unauthorized_client")), _) => Error::configuration(
             format!("{host} does not let this client sign in so: {error} ({description})"),
             format!("check client_id and grant of [logins.{login}]"),
-        ),
-        (None, 404) => Error::configuration(
-            format!("{host} has no such realm (404)"),
-            format!("check token_url of [logins.{login}]: the realm, and /auth or /keycloak before /realms"),
         ),
         (None, 401 | 403) => Error::sign_in(login, format!("{host} refuses the sign-in and says no more ({status})")),
         (Some(error), _) => Error::configuration(
@@ -151,6 +152,7 @@ mod tests {
             (401, client, Asked::Client, Kind::LoginRequired, "client's secret"),
             (400, client, Asked::Password, Kind::Configuration, "client_id"),
             (404, "<html>", Asked::Password, Kind::Configuration, "realm"),
+            (404, r#"{"error":"Realm does not exist"}"#, Asked::Password, Kind::Configuration, "/keycloak before"),
             (403, "", Asked::Password, Kind::LoginRequired, "says no more"),
             (503, "", Asked::Refresh, Kind::Unavailable, "503"),
             (400, r#"{"error":"invalid_scope"}"#, Asked::Password, Kind::Configuration, "invalid_scope"),

@@ -55,10 +55,18 @@ pub(super) async fn sign_in(
     from.prompt.tell("waiting ...");
     while tokio::time::Instant::now() < end {
         tokio::time::sleep(pause).await;
-        let response = endpoint.post(&url, &form, http).await?;
+        let response = match endpoint.post(&url, &form, http).await {
+            // Somebody is at a browser with the code: trouble that passes does not send them away.
+            Err(Error::Unavailable { .. }) => {
+                pause = later(pause);
+                continue;
+            }
+            other => other?,
+        };
         match answer::refusal(&response).error.as_deref() {
+            _ if matches!(response.status, 429 | 500..) => pause = later(pause),
             Some("authorization_pending") => {}
-            Some("slow_down") => pause += Duration::from_secs(5),
+            Some("slow_down") => pause = later(pause),
             Some("expired_token") => break,
             Some("access_denied") => return Err(Error::sign_in(login, "the sign-in was refused in the browser")),
             _ => {
@@ -71,4 +79,9 @@ pub(super) async fn sign_in(
         }
     }
     Err(Error::sign_in(login, "nobody entered the code in time"))
+}
+
+/// Five seconds more for all that follow, as RFC 8628 has it.
+fn later(pause: Duration) -> Duration {
+    pause + Duration::from_secs(5)
 }

@@ -3,6 +3,8 @@
 mod answer;
 mod device;
 mod endpoint;
+#[cfg(test)]
+mod tests;
 
 use super::{About, Access, AccessRequest, Granted, Kind, Login, SignIn, Source};
 use crate::config::{Key, Settings, Shape};
@@ -232,8 +234,9 @@ impl Login for Keycloak {
         Box::pin(self.grant(ask))
     }
 
-    fn asks_issuer(&self, _: &Secret) -> bool {
-        self.grant != Grant::Token
+    /// As the stored secret is, not as the config says by now.
+    fn asks_issuer(&self, secret: &Secret) -> bool {
+        !matches!(serde_json::from_str(secret.expose()), Ok(Stored::Token(_)))
     }
 
     fn about(&self, secret: &Secret) -> About {
