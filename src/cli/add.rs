@@ -18,6 +18,9 @@ pub(super) struct Args {
     what: String,
     /// The profile's name; the preset's if not given
     name: Option<String>,
+    /// A setting of the login that is added beside it: token_url=https://.., username=ada, kind=keycloak
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    login_set: Vec<(String, String)>,
 }
 
 /// Adds to `add` an option for each key of each provider, and the lists of kinds and presets to its help.
@@ -81,8 +84,9 @@ pub(super) fn run(context: &Context, args: &Args, given: Vec<(String, String)>) 
     let settings = settings(kind, preset, given)?;
     let file = &context.paths.config_file;
     let text = config_file::read_text(file)?.unwrap_or_default();
-    let login = settings.iter().find(|(key, _)| key == "login").map(|(_, login)| (login.clone(), kind.logins[0]));
-    let addition = Addition { profile: name.clone(), provider: kind.name, login, settings };
+    let login = login(kind, &settings, &args.login_set)?;
+    let login_settings = args.login_set.iter().filter(|(key, _)| key != "kind").cloned().collect();
+    let addition = Addition { profile: name.clone(), provider: kind.name, login, login_settings, settings };
     let edited = added(&text, &addition, file, &context.paths.home)?;
     config_file::write(file, &edited, 0o600)?;
     let config = context.config()?;
@@ -90,6 +94,29 @@ pub(super) fn run(context: &Context, args: &Args, given: Vec<(String, String)>) 
     Terminal.tell(&format!("added {name} to {}", file.display()));
     Terminal.tell(&format!("next: valetkey login {login}; valetkey configure {name}"));
     Ok(())
+}
+
+/// Name and kind of the login that is added where it is not there yet; None where none needs a table of its own.
+fn login(
+    kind: &Kind,
+    settings: &[(String, String)],
+    login_set: &[(String, String)],
+) -> Result<Option<(String, &'static str)>, Error> {
+    let login_kind = match login_set.iter().find(|(key, _)| key == "kind") {
+        None => kind.logins[0],
+        Some((_, wanted)) => kind.logins.iter().copied().find(|known| known == wanted).ok_or_else(|| {
+            let fix = format!("write kind={}", kind.logins.join(" or kind="));
+            Error::configuration(format!("provider {} takes no such login", kind.name), fix)
+        })?,
+    };
+    let name = settings.iter().find(|(key, _)| key == "login").map(|(_, login)| login.clone());
+    let name = name.or_else(|| (!login_set.is_empty()).then(|| login_kind.to_owned()));
+    Ok(name.map(|name| (name, login_kind)))
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 fn find(what: &str) -> Result<(&'static Kind, Option<&'static Preset>), Error> {

@@ -25,9 +25,11 @@ pub(super) struct Args {
 const PROFILES: &[(&str, &str, &str)] = &[
     ("podaac", "earthdata", Standin::TEA),
     ("nsidc", "earthdata", Standin::CUMULUS),
+    ("shasta", "cray", Standin::CRAY),
     ("uploads", "sts", Standin::STS),
 ];
 const ACCESS_KEY: &str = "AKIADEMO";
+const PASSWORD: &str = "a-password-of-the-demo";
 /// Workers of a job that all ask for a profile's first credentials at once.
 const HERD: usize = 40;
 const LIMIT: Duration = Duration::from_secs(60);
@@ -37,6 +39,7 @@ pub(super) async fn run(args: &Args) -> Result<(), Error> {
     let home = tempfile::Builder::new().prefix("valetkey-demo-").tempdir().map_err(failed)?;
     let issuer = Standin::start().await.map_err(failed)?;
     issuer.accept_key_id(ACCESS_KEY);
+    issuer.add_user("ada", PASSWORD);
     let stage = Stage { home: home.path().to_owned(), program: process::own_program()?, worker: Worker::new("demo") };
 
     let played = stage.play(&issuer).await;
@@ -64,19 +67,22 @@ impl Stage {
     async fn play(&self, issuer: &Standin) -> Result<(), Error> {
         self.write("config.toml", "keyring = \"file\"\n")?;
         for (profile, provider, path) in PROFILES {
-            let endpoint = issuer.url(path);
-            let mut words = vec!["add", provider, profile, "--endpoint", &endpoint];
-            let urs = issuer.url(Standin::URS);
-            match *provider {
+            let (endpoint, gateway, urs) = (issuer.url(path), issuer.url(""), issuer.url(Standin::URS));
+            let token_url = format!("token_url={}", issuer.url(Standin::TOKEN));
+            let mut words = vec!["add", provider, profile];
+            words.extend(match *provider {
                 "sts" => {
-                    words.extend(["--role-arn", "arn:aws:iam::123456789012:role/uploader", "--bucket", "my-bucket"])
+                    let role = "arn:aws:iam::123456789012:role/uploader";
+                    vec!["--endpoint", &endpoint, "--role-arn", role, "--bucket", "my-bucket"]
                 }
-                _ => words.extend(["--urs", &urs]),
-            }
+                "cray" => vec!["--gateway", &gateway, "--login-set", &token_url, "--login-set", "username=ada"],
+                _ => vec!["--endpoint", &endpoint, "--urs", &urs],
+            });
             self.shown(&words, None).await?;
         }
         let token = issuer.mint_token("ada", 60 * 24 * 3600);
         self.shown(&["login", "earthdata", "--from-file", "-"], Some(token)).await?;
+        self.shown(&["login", "keycloak", "--from-file", "-"], Some(PASSWORD.to_owned())).await?;
         let keys = format!(r#"{{"AccessKeyId":"{ACCESS_KEY}","SecretAccessKey":"a-secret-of-the-demo"}}"#);
         self.shown(&["login", "aws", "--from-file", "-"], Some(keys)).await?;
 

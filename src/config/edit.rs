@@ -12,6 +12,8 @@ pub struct Addition {
     pub provider: &'static str,
     /// Name and kind of a login to add beside it.
     pub login: Option<(String, &'static str)>,
+    /// Of that login. Refused where there is one of that name already.
+    pub login_settings: Vec<(String, String)>,
     pub settings: Vec<(String, String)>,
 }
 
@@ -27,12 +29,22 @@ pub fn added(text: &str, addition: &Addition, file: &Path, home: &Path) -> Resul
     }
     let mut document: DocumentMut =
         text.parse().map_err(|_| Error::protocol("a config that was read cannot be edited"))?;
-    if let Some((login, kind)) = &addition.login
-        && !document.get("logins").and_then(|logins| logins.get(login)).is_some_and(|item| item.is_table_like())
-    {
-        let mut table = Table::new();
-        table.insert("kind", value(*kind));
-        insert(&mut document, "logins", login, table)?;
+    if let Some((login, kind)) = &addition.login {
+        let there = document.get("logins").and_then(|logins| logins.get(login)).is_some_and(Item::is_table_like);
+        if there && !addition.login_settings.is_empty() {
+            return Err(Error::configuration(
+                format!("there is a login {login} in {}", file.display()),
+                format!("leave out --login-set, choose another --login, or edit [logins.{login}]"),
+            ));
+        }
+        if !there {
+            let mut table = Table::new();
+            table.insert("kind", value(*kind));
+            for (name, text) in &addition.login_settings {
+                table.insert(name, value(text));
+            }
+            insert(&mut document, "logins", login, table)?;
+        }
     }
     let mut table = Table::new();
     table.insert("provider", value(addition.provider));
@@ -81,6 +93,7 @@ mod tests {
                 ("endpoint".into(), "https://x.org/s3credentials".into()),
                 ("login".into(), "earthdata".into()),
             ],
+            login_settings: Vec::new(),
         }
     }
 
@@ -104,6 +117,18 @@ mod tests {
             after.contains("[logins.earthdata]\nkind = \"earthdata\"\n") && after.contains("[profiles.podaac]"),
             "{after}"
         );
+    }
+
+    #[test]
+    fn a_logins_settings_are_written_with_it_and_never_over_others() {
+        let urs = ("urs".to_owned(), "https://uat.urs.earthdata.nasa.gov".to_owned());
+        let uat = Addition { login_settings: vec![urs], ..podaac() };
+        let after = add("", &uat).unwrap();
+        assert!(after.contains("kind = \"earthdata\"\nurs = \"https://uat.urs.earthdata.nasa.gov\"\n"), "{after}");
+        let refused = add("[logins.earthdata]\nkind = \"earthdata\"\n", &uat).unwrap_err();
+        assert!(refused.hint().contains("--login-set"));
+        let misspelt = Addition { login_settings: vec![("ursula".into(), "x".into())], ..podaac() };
+        assert!(add("", &misspelt).is_err());
     }
 
     #[test]
