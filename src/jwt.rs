@@ -36,6 +36,7 @@ pub fn claims(token: &str) -> Option<Claims> {
     #[derive(Deserialize)]
     struct Payload {
         uid: Option<String>,
+        preferred_username: Option<String>,
         sub: Option<String>,
         exp: Option<f64>,
         iat: Option<f64>,
@@ -56,7 +57,7 @@ pub fn claims(token: &str) -> Option<Claims> {
     let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
     let payload: Payload = serde_json::from_slice(&payload).ok()?;
     Some(Claims {
-        uid: payload.uid.or(payload.sub),
+        uid: payload.uid.or(payload.preferred_username).or(payload.sub),
         expires: payload.exp.and_then(|second| Timestamp::from_second(second as i64).ok()),
         issuer: payload.iss,
         audience: match payload.aud {

@@ -116,7 +116,7 @@ impl Keycloak {
                 Stored::Refresh(refresh)
             }
             Grant::Token => {
-                let token = Secret::new(self.given(from, "TOKEN", "Token: ")?.expose().trim());
+                let token = bare(&self.given(from, "TOKEN", "Token: ")?);
                 if jwt::claims(token.expose()).is_none() {
                     return Err(Error::sign_in(&self.name, "this is no token: a token is a JWT of three parts"));
                 }
@@ -142,7 +142,6 @@ impl Keycloak {
             },
         };
         let password = self.given(from, "KEYCLOAK_PASSWORD", "Password: ")?;
-        let password = Secret::new(password.expose().trim_end_matches(['\r', '\n']));
         let stored = Stored::Password { username, password };
         if !self.scope.as_deref().is_some_and(|scope| scope.split(' ').any(|word| word == "offline_access")) {
             return Ok(stored);
@@ -156,11 +155,17 @@ impl Keycloak {
     }
 
     fn given(&self, from: &SignIn<'_>, variable: &str, question: &str) -> Result<Secret, Error> {
-        match &from.source {
-            Source::Text(text) | Source::Netrc(text) => Ok(text.clone()),
-            Source::Variables => from.environment.variable(variable).map(Secret::new).ok_or_else(|| unset(variable)),
-            Source::Person => from.prompt.ask_secret(question),
+        let given = match &from.source {
+            // `echo` ends its line, and a secret has no lines.
+            Source::Text(text) | Source::Netrc(text) => Secret::new(text.expose().trim_end_matches(['\r', '\n'])),
+            Source::Variables => from.environment.variable(variable).map(Secret::new).ok_or_else(|| unset(variable))?,
+            Source::Person => from.prompt.ask_secret(question)?,
+        };
+        // Sent, it would count as a failed attempt.
+        if given.expose().is_empty() {
+            return Err(Error::configuration("an empty secret was given", "sign in again with one"));
         }
+        Ok(given)
     }
 
     /// What every request to the token endpoint has.
@@ -255,6 +260,18 @@ impl Login for Keycloak {
 /// A token without any word of its life is asked for anew with each flight, and so at least once an hour.
 fn far(now: &Moment) -> Option<Timestamp> {
     now.wall.checked_add(SignedDuration::from_mins(5)).ok()
+}
+
+/// A token as it is, or out of the JSON that `cray auth login` leaves; nothing else of that file is taken.
+fn bare(text: &Secret) -> Secret {
+    #[derive(Deserialize)]
+    struct File {
+        access_token: Secret,
+    }
+    match serde_json::from_str::<File>(text.expose()) {
+        Ok(file) => file.access_token,
+        Err(_) => Secret::new(text.expose().trim()),
+    }
 }
 
 fn pack(stored: &Stored) -> Secret {

@@ -153,6 +153,33 @@ async fn a_discovery_document_sends_nothing_to_another_host() {
     assert_eq!((standin.count("/"), other.count("/")), (1, 0));
 }
 
+#[tokio::test]
+async fn a_secret_from_a_file_has_no_line_end_and_is_never_empty() {
+    let http: Arc<dyn Http> = Arc::new(crate::ports::tests::NoHttp);
+    let client = login(&[("token_url", "https://gw/token"), ("grant", "client")]);
+    let take = |text: &str| Source::Text(Secret::new(text));
+    let stored = sign_in(&*client, &Reader::default(), &http, take("s& +%\r\n")).await.unwrap();
+    assert_eq!(stored.expose(), r#"{"client":"s& +%"}"#);
+    for settings in [&[("grant", "client")][..], &[("username", "ada")]] {
+        let login = login(&[&[("token_url", "https://gw/token")], settings].concat());
+        let error = sign_in(&*login, &Reader::default(), &http, take("\n")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+    }
+}
+
+#[tokio::test]
+async fn of_craycli_s_file_the_access_token_alone_is_taken() {
+    let http: Arc<dyn Http> = Arc::new(crate::ports::tests::NoHttp);
+    let login = login(&[("grant", "token")]);
+    let token = crate::jwt::tests::token(r#"{"sub":"c0ffee","preferred_username":"ada","exp":1800000060}"#);
+    let file = format!(r#"{{"access_token":"{token}","refresh_token":"never","expires_at":1800000060.5}}"#);
+    for text in [file, format!("{token}\n")] {
+        let stored = sign_in(&*login, &Reader::default(), &http, Source::Text(Secret::new(text))).await.unwrap();
+        assert!(stored.expose().contains(&token) && !stored.expose().contains("never"));
+        assert_eq!(login.about(&stored).who.as_deref(), Some("ada"));
+    }
+}
+
 #[test]
 fn a_stored_token_is_not_asked_for_whatever_the_config_says() {
     let login = login(&[("token_url", "https://gw/token"), ("grant", "token")]);
