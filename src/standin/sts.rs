@@ -1,6 +1,9 @@
 //! STS as AWS speaks it, or as Ceph does: form in, XML out. Whose signature it is and of when is checked; the signature
 //! is not.
 
+#[cfg(test)]
+mod tests;
+
 use super::Issuer;
 use super::answer::Answer;
 use super::world::{Ask, later};
@@ -218,98 +221,4 @@ fn basic(time: Timestamp) -> String {
 
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::tests::{body, raw, status};
-    use super::super::{Behaviour, Standin};
-    use super::*;
-
-    const ROLE: &str = "Action=AssumeRole&Version=2011-06-15&RoleSessionName=me%40here&DurationSeconds=900\
-                        &RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Freader";
-
-    /// STS asked by the key `AKIDEXAMPLE`, which it knows, at `seconds` since 1970, where it is 1,000,000,000.
-    async fn ask_at(seconds: i64, form: &str) -> (Standin, String) {
-        let standin = Standin::start_at(|| Timestamp::from_second(1_000_000_000).unwrap()).await.unwrap();
-        standin.accept_key_id("AKIDEXAMPLE");
-        let answer = signed(&standin, "AKIDEXAMPLE", seconds, form).await;
-        (standin, answer)
-    }
-
-    async fn signed(standin: &Standin, key: &str, seconds: i64, form: &str) -> String {
-        let date = basic(Timestamp::from_second(seconds).unwrap());
-        let credential = format!("Credential={key}/{}/us-east-1/sts/aws4_request", &date[..8]);
-        let authorization = format!("AWS4-HMAC-SHA256 {credential}, SignedHeaders=host;x-amz-date, Signature=0");
-        post(standin, &format!("authorization: {authorization}\r\nx-amz-date: {date}\r\n"), form).await
-    }
-
-    async fn post(standin: &Standin, headers: &str, form: &str) -> String {
-        let length = form.len();
-        let head = format!("host: x\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}");
-        raw(standin, &format!("POST /sts/ HTTP/1.1\r\n{head}\r\n{form}")).await
-    }
-
-    fn code(answer: &str) -> (u16, &str) {
-        let error = body(answer).split_once("<Code>").expect("an error").1;
-        (status(answer), error.split_once('<').unwrap().0)
-    }
-
-    #[tokio::test]
-    async fn a_role_is_assumed_for_as_long_as_asked() {
-        let (standin, answer) = ask_at(1_000_000_000, ROLE).await;
-        let issued = &standin.issued()[0];
-        assert_eq!(status(&answer), 200);
-        assert!(body(&answer).starts_with("<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">"));
-        assert!(body(&answer).contains("arn:aws:sts::123456789012:assumed-role/reader/me@here</Arn>"));
-        assert!(body(&answer).contains(&format!("<AccessKeyId>{}</AccessKeyId>", issued.access_key_id)));
-        assert!(body(&answer).contains("<Expiration>2001-09-09T02:01:40Z</Expiration>"));
-        assert!(body(&answer).contains("<RequestId>"));
-    }
-
-    #[tokio::test]
-    async fn only_known_keys_are_served() {
-        let (standin, answer) = ask_at(1_000_000_000, "Action=GetCallerIdentity&Version=2011-06-15").await;
-        assert!(body(&answer).contains("<Arn>arn:aws:iam::123456789012:user/AKIDEXAMPLE</Arn>"));
-        assert_eq!(code(&signed(&standin, "AKIDOTHER", 1_000_000_000, ROLE).await), (403, "InvalidClientTokenId"));
-        assert_eq!(code(&post(&standin, "", ROLE).await), (403, "MissingAuthenticationToken"));
-        assert!(standin.issued().is_empty());
-    }
-
-    #[tokio::test]
-    async fn a_role_may_be_assumed_with_credentials_issued_here() {
-        let (standin, _) = ask_at(1_000_000_000, "Action=GetSessionToken&Version=2011-06-15").await;
-        let session = standin.issued()[0].access_key_id.clone();
-        assert_eq!(status(&signed(&standin, &session, 1_000_000_000, ROLE).await), 200);
-    }
-
-    #[tokio::test]
-    async fn what_may_not_be_or_is_not_is_refused_in_awss_form() {
-        let (_standin, denied) = ask_at(1_000_000_000, &format!("{ROLE}-denied")).await;
-        assert_eq!(code(&denied), (403, "AccessDenied"));
-        assert!(body(&denied).contains("<Type>Sender</Type>"));
-        assert_eq!(code(&ask_at(1_000_000_000, "Action=AssumeRole").await.1), (400, "ValidationError"));
-        assert_eq!(code(&ask_at(1_000_000_000, "Action=%3Cx").await.1), (400, "InvalidAction"));
-    }
-
-    #[tokio::test]
-    async fn a_signature_more_than_15_minutes_off_is_refused() {
-        assert_eq!(code(&ask_at(1_000_000_901, ROLE).await.1), (403, "SignatureDoesNotMatch"));
-        assert_eq!(code(&ask_at(999_999_099, ROLE).await.1), (403, "SignatureDoesNotMatch"));
-        let (standin, near) = ask_at(1_000_000_900, ROLE).await;
-        assert_eq!(status(&near), 200);
-        standin.behave("/sts", Behaviour::SkewedDate { seconds: 3600 });
-        assert_eq!(code(&signed(&standin, "AKIDEXAMPLE", 1_000_000_000, ROLE).await).1, "SignatureDoesNotMatch");
-    }
-
-    #[tokio::test]
-    async fn its_own_trouble_is_worded_in_xml() {
-        let (standin, _) = ask_at(1_000_000_000, ROLE).await;
-        standin.behave("/sts", Behaviour::ServerError500);
-        let answer = signed(&standin, "AKIDEXAMPLE", 1_000_000_000, ROLE).await;
-        assert_eq!(code(&answer), (500, "InternalServerError"));
-        standin.behave("/sts", Behaviour::MissingExpiration);
-        let answer = signed(&standin, "AKIDEXAMPLE", 1_000_000_000, ROLE).await;
-        assert!(status(&answer) == 200 && !body(&answer).contains("<Expiration>"));
-    }
 }

@@ -25,6 +25,9 @@ enum At {
     Cumulus,
     Cray,
     Sts,
+    /// The key's own user, for a session or narrowed.
+    Session,
+    Federation,
     /// A role that a token of Keycloak's opens.
     Web,
 }
@@ -36,7 +39,7 @@ impl At {
             At::Tea | At::TeaByPassword => ("/tea/", "/urs"),
             At::Cumulus => ("/cumulus/", "/urs"),
             At::Cray => ("/apis/", "/keycloak"),
-            At::Sts | At::Web => ("/sts", "/keycloak"),
+            At::Sts | At::Session | At::Federation | At::Web => ("/sts", "/keycloak"),
         }
     }
 
@@ -52,12 +55,15 @@ impl At {
             )
         };
         let role = "role_arn = \"arn:aws:iam:::role/reader\"\nbucket = \"my-bucket\"\nprefix = \"a b+c/\"";
-        let sts = format!("[profiles.p]\nprovider = \"sts\"\nendpoint = \"{}\"\n{role}\n", url(Standin::STS));
+        let place = format!("[profiles.p]\nprovider = \"sts\"\nendpoint = \"{}\"\n", url(Standin::STS));
+        let (sts, aws) = (format!("{place}{role}\n"), "[logins.l]\nkind = \"aws\"\n");
         let text = match self {
             At::Tea | At::TeaByPassword => archive(Standin::TEA),
             At::Cumulus => archive(Standin::CUMULUS),
             At::Cray => format!("{keycloak}[profiles.p]\nprovider = \"cray\"\ngateway = \"{}\"\n", url("")),
-            At::Sts => format!("[logins.l]\nkind = \"aws\"\n{sts}"),
+            At::Sts => format!("{aws}{sts}"),
+            At::Session => format!("{aws}{place}operation = \"session-token\"\nduration = \"1h\"\n"),
+            At::Federation => format!("{aws}{place}operation = \"federation-token\"\nbucket = \"my-bucket\"\n"),
             At::Web => format!("{keycloak}{sts}operation = \"web-identity\"\n"),
         };
         rig.config_of(&(text + "login = \"l\"\n"))
@@ -72,7 +78,7 @@ impl At {
         let (text, variables) = match self {
             At::Tea | At::Cumulus => (token.as_str(), &[][..]),
             At::TeaByPassword => ("", &variables[..]),
-            At::Sts => (keys, &[][..]),
+            At::Sts | At::Session | At::Federation => (keys, &[][..]),
             At::Cray | At::Web => ("pw", &[][..]),
         };
         rig.sign_in(&self.config(rig), "l", text, variables).await;
@@ -176,6 +182,9 @@ const CASES: &[Case] = &[
     case(At::Cray, "a page instead of a token", |r| r.standin.behave("/keycloak", Behaviour::Html200), BUG, "not with a token", (0, 1)),
     // STS as AWS and MinIO speak it
     case(At::Sts, "a known key", |_| (), None, "", (1, 0)),
+    case(At::Session, "a session of one's own", |_| (), None, "", (1, 0)),
+    case(At::Federation, "one's own rights, narrowed", |_| (), None, "", (1, 0)),
+    case(At::Sts, "this machine's clock is an hour late", |r| r.standin.behave("/sts", Behaviour::SkewedDate { seconds: 3600 }), EDIT, "timedatectl", (1, 0)),
     case(At::Sts, "a key that was deleted", |r| r.sts(403, "InvalidClientTokenId"), SIGN_IN, "valetkey login l", (1, 0)),
     case(At::Sts, "a role that trusts somebody else", |r| r.sts(403, "AccessDenied"), DENIED, "trust policy", (1, 0)),
     case(At::Sts, "clocks that differ", |r| r.sts(403, "RequestTimeTooSkewed"), EDIT, "timedatectl", (1, 0)),
@@ -222,7 +231,7 @@ impl Rig {
 async fn every_kind_of_issuer_keeps_the_contract() {
     for case in CASES {
         let mut rig = Rig::new().await;
-        if case.at == At::Sts {
+        if matches!(case.at, At::Sts | At::Session | At::Federation) {
             // The SDK signs by the machine's clock.
             rig.standin = Standin::start().await.unwrap();
         }
