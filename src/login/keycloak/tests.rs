@@ -3,7 +3,7 @@
 use super::*;
 use crate::lease::tests::moment;
 use crate::ports::tests::Variables;
-use crate::ports::{Prompt, Request, Response, SendError};
+use crate::ports::{Clock, Prompt, Request, Response, SendError};
 use crate::standin::{Behaviour, Standin};
 use crate::system::http::Network;
 use crate::wire::Kind as ErrorKind;
@@ -27,6 +27,16 @@ impl Prompt for Reader {
     }
     fn tell(&self, line: &str) {
         self.0.lock().unwrap().push(line.to_owned());
+    }
+}
+
+/// A clock that stands.
+#[derive(Debug)]
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Moment {
+        moment(0)
     }
 }
 
@@ -120,7 +130,7 @@ async fn a_device_gives_up_when_refused_or_when_the_code_is_over() {
 
 #[tokio::test]
 async fn a_person_elsewhere_enters_the_code_and_the_device_is_signed_in() {
-    let standin = Standin::start().await.unwrap();
+    let standin = Standin::start_by(Arc::new(Still)).await.unwrap();
     standin.add_user("ada", "pw");
     standin.set_device_interval(1);
     let login = login(&[("issuer", &standin.url(Standin::REALM)), ("grant", "device")]);
@@ -136,7 +146,7 @@ async fn a_person_elsewhere_enters_the_code_and_the_device_is_signed_in() {
     let requests = standin.requests();
     assert!(shown.contains(&standin.url("/keycloak/realms/shasta/device")), "{shown}");
     assert!(requests.iter().all(|request| !request.mentions("password")));
-    let now = Moment { wall: Timestamp::now(), ..moment(0) };
+    let now = moment(0);
     let ask = AccessRequest { secret: &secret, need: Need::Bearer, rejected: None, http: &http, now: &now };
     assert!(login.access(ask).await.unwrap().rotated.is_some(), "the session is renewed, and its token with it");
 }
