@@ -6,11 +6,13 @@ mod access;
 mod disk;
 mod flight;
 mod logins;
+mod records;
 mod scheduler;
 mod slot;
 mod status;
 #[cfg(test)]
 mod tests;
+mod token;
 
 pub use logins::{StoredLogin, not_signed_in};
 pub use status::{ProfileStatus, Status};
@@ -190,6 +192,16 @@ impl Broker {
         {
             let _turn = self.0.store_turn(login).await;
             self.0.put_login(login, stored).await?;
+        }
+        self.login_changed(login);
+        Ok(())
+    }
+
+    /// Removes the stored secret of `login`, and forgets what depended on it.
+    pub async fn forget_login(&self, login: &str) -> Result<(), Error> {
+        {
+            let _turn = self.0.store_turn(login).await;
+            self.0.outside.keyring.delete(login).await?;
         }
         self.login_changed(login);
         Ok(())

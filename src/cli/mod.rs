@@ -6,10 +6,14 @@ mod context;
 mod credentials;
 mod daemon;
 mod demo;
+mod list;
 mod login;
+mod logout;
+mod remove;
 mod start;
 mod status;
 mod stop;
+mod token;
 
 use crate::error::Error;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -33,6 +37,14 @@ enum Verb {
     Add(add::Args),
     /// Sign in: test a secret at its issuer and keep it in the keyring
     Login(login::Args),
+    /// Sign out: remove a login's secret from the keyring
+    Logout(logout::Args),
+    /// Print a fresh bearer token of a login
+    Token(token::Args),
+    /// List the profiles of the config
+    List,
+    /// Remove a profile from the config
+    Remove(remove::Args),
     /// Print the credentials of a profile as credential_process JSON
     Credentials(credentials::Args),
     /// Write the profiles into ~/.aws/config
@@ -91,6 +103,10 @@ async fn dispatch(verb: Verb, matches: &clap::ArgMatches) -> Result<(), Error> {
             add::run(&Context::new()?, &args, given)
         }
         Verb::Login(args) => login::run(&Context::new()?, &args).await,
+        Verb::Logout(args) => logout::run(&Context::new()?, &args).await,
+        Verb::Token(args) => token::run(&Context::new()?, &args).await,
+        Verb::List => list::run(&Context::new()?),
+        Verb::Remove(args) => remove::run(&Context::new()?, &args),
         Verb::Credentials(args) => credentials::run(&Context::new()?, &args).await,
         Verb::Configure(args) => configure::run(&Context::new()?, &args).await,
         Verb::Status(args) => status::run(&Context::new()?, &args).await,

@@ -5,6 +5,7 @@
 //! | `GET /v1/profiles` | names and kinds |
 //! | `GET /v1/profiles/P/credentials[?min_valid=30m]` | `credential_process` JSON |
 //! | `GET /v1/status` | what `valetkey status --json` prints |
+//! | `GET /v1/logins/L/token` | a bearer token and a newline: on this socket only |
 //! | `POST /v1/logins/L` | a person's secret handed in; empty: what rests in the keyring has changed |
 //! | `POST /v1/reload`, `POST /v1/stop` | |
 
@@ -79,6 +80,9 @@ impl Routes {
             }
             (&Method::GET, ["v1", "profiles"]) => Ok(reply::json(&self.broker.status().profiles)),
             (&Method::GET, ["v1", "status"]) => Ok(reply::json(&self.status().await)),
+            (&Method::GET, ["v1", "logins", login, "token"]) => {
+                self.broker.token(login).await.map(|token| reply::plain(token.expose()))
+            }
             (&Method::POST, ["v1", "logins", login]) => self.take_login(login, body).await,
             (&Method::POST, ["v1", "reload"]) => self.reload().await.map(|()| done()),
             (&Method::POST, ["v1", "stop"]) => {

@@ -6,42 +6,42 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use valetkey::standin::Standin;
 
-pub const COMMAND: &str = env!("CARGO_BIN_EXE_valetkey");
-pub const HELPER: &str = env!("CARGO_BIN_EXE_valetkey-credential-process");
+pub(crate) const COMMAND: &str = env!("CARGO_BIN_EXE_valetkey");
+pub(crate) const HELPER: &str = env!("CARGO_BIN_EXE_valetkey-credential-process");
 
 /// `VALETKEY_HOME` in a temporary directory. Its daemon is ended, and the directory removed, at the test's end.
-pub struct Place {
+pub(crate) struct Place {
     pub home: tempfile::TempDir,
     /// Added to the environment of every program; else there is HOME and PATH alone.
     pub environment: Vec<(String, String)>,
 }
 
 impl Place {
-    pub fn new() -> Place {
+    pub(crate) fn new() -> Place {
         // Short: a socket's path has 107 bytes.
         let home = tempfile::Builder::new().prefix("vk-").tempdir_in("/tmp").unwrap();
         Place { home, environment: Vec::new() }
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.home.path()
     }
 
-    pub fn config_file(&self) -> PathBuf {
+    pub(crate) fn config_file(&self) -> PathBuf {
         self.path().join("config.toml")
     }
 
-    pub fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.path().join("run/valetkey.sock")
     }
 
-    pub fn configure(&self, text: &str) {
+    pub(crate) fn configure(&self, text: &str) {
         std::fs::write(self.config_file(), text).unwrap();
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(self.config_file(), std::fs::Permissions::from_mode(0o600)).unwrap();
     }
 
-    pub fn program(&self, program: &str) -> Command {
+    pub(crate) fn program(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.env_clear().env("VALETKEY_HOME", self.path()).env("HOME", self.path());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -51,12 +51,12 @@ impl Place {
     }
 
     /// `valetkey WORDS..`
-    pub fn command(&self, words: &[&str]) -> Output {
+    pub(crate) fn command(&self, words: &[&str]) -> Output {
         self.program(COMMAND).args(words).output().unwrap()
     }
 
     /// `valetkey login NAME`, the secret on standard input.
-    pub fn login(&self, name: &str, secret: &str) -> Output {
+    pub(crate) fn login(&self, name: &str, secret: &str) -> Output {
         let mut command = self.program(COMMAND);
         command.args(["login", name, "--from-file", "-"]).stdin(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -64,22 +64,22 @@ impl Place {
         child.wait_with_output().unwrap()
     }
 
-    pub fn helper(&self, profile: &str) -> Output {
+    pub(crate) fn helper(&self, profile: &str) -> Output {
         self.start_helper(profile).wait_with_output().unwrap()
     }
 
-    pub fn start_helper(&self, profile: &str) -> Child {
+    pub(crate) fn start_helper(&self, profile: &str) -> Child {
         self.program(HELPER).arg(profile).spawn().unwrap()
     }
 
     /// As many helpers at once; what each of them came to.
-    pub fn herd(&self, profile: &str, count: usize) -> Vec<Output> {
+    pub(crate) fn herd(&self, profile: &str, count: usize) -> Vec<Output> {
         let children: Vec<Child> = (0..count).map(|_| self.start_helper(profile)).collect();
         children.into_iter().map(|child| child.wait_with_output().unwrap()).collect()
     }
 
     /// Processes of this place's daemon.
-    pub fn daemons(&self) -> Vec<i32> {
+    pub(crate) fn daemons(&self) -> Vec<i32> {
         let marker = format!("VALETKEY_HOME={}", self.path().display());
         let mut found = Vec::new();
         for entry in std::fs::read_dir("/proc").unwrap().flatten() {
@@ -108,25 +108,25 @@ impl Drop for Place {
 }
 
 /// The stand-in issuer on a thread and a runtime of its own, so that tests can block.
-pub struct Issuer {
+pub(crate) struct Issuer {
     pub standin: Standin,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Issuer {
-    pub fn start() -> Issuer {
+    pub(crate) fn start() -> Issuer {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let standin = runtime.block_on(Standin::start()).unwrap();
         Issuer { standin, runtime }
     }
 
     /// Waits, for as long as a test may take, until `count` requests for `path` have come.
-    pub fn wait_for(&self, path: &str, count: usize) {
+    pub(crate) fn wait_for(&self, path: &str, count: usize) {
         self.runtime.block_on(self.standin.wait_for(path, count));
     }
 
     /// A config with the profile `podaac` at TEA, and whatever lines stand before it.
-    pub fn earthdata_config(&self, head: &str) -> String {
+    pub(crate) fn earthdata_config(&self, head: &str) -> String {
         format!(
             "{head}\n[logins.earthdata]\nkind = \"earthdata\"\n\n[profiles.podaac]\nprovider = \"earthdata\"\nendpoint = \"{}\"\nurs = \"{}\"\nlogin = \"earthdata\"\n",
             self.standin.url(Standin::TEA),
@@ -136,12 +136,12 @@ impl Issuer {
 }
 
 /// The output's standard error as text.
-pub fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// The credentials on the output, which must be a success with a silent standard error.
-pub fn credentials(output: &Output) -> serde_json::Value {
+pub(crate) fn credentials(output: &Output) -> serde_json::Value {
     assert!(output.status.success(), "{}: {}", output.status, stderr(output));
     assert_eq!(stderr(output), "", "a success is silent");
     serde_json::from_slice(&output.stdout).unwrap()

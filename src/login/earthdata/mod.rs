@@ -111,7 +111,7 @@ impl Earthdata {
         let variable = |name: &str| from.environment.variable(name);
         let token = match &from.source {
             Source::Text(text) => text.clone(),
-            Source::Netrc(text) => return self.from_netrc(text),
+            Source::Netrc(text) => return self.take_netrc(text),
             // The order in which other tools look.
             Source::Variables => {
                 match (variable("EARTHDATA_TOKEN"), variable("EARTHDATA_USERNAME"), variable("EARTHDATA_PASSWORD")) {
@@ -144,7 +144,7 @@ impl Earthdata {
         Ok(token)
     }
 
-    fn from_netrc(&self, text: &Secret) -> Result<Secret, Error> {
+    fn take_netrc(&self, text: &Secret) -> Result<Secret, Error> {
         let host = self.urs.host_str().unwrap_or_default();
         let entry = netrc::find(text.expose(), host).ok_or_else(|| {
             let fix = format!("write: machine {host} login NAME password PASSWORD (a default entry is not used)");
