@@ -80,7 +80,7 @@ pub fn preset(name: &str) -> Option<(&'static Kind, &'static Preset)> {
     KINDS
         .iter()
         .flat_map(|kind| kind.presets.iter().map(move |preset| (kind, preset)))
-        .find(|(_, preset)| same(&preset.name) || preset.aliases.iter().any(|alias| same(&alias)))
+        .find(|(_, preset)| same(&preset.name) || preset.aliases.iter().any(same))
 }
 
 #[cfg(test)]
