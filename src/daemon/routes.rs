@@ -135,7 +135,17 @@ impl Routes {
     /// Takes in an edited config before the request that follows the edit is answered.
     async fn follow_config(&self) {
         let mut source = self.source.lock().await;
-        if source.watch.as_mut().is_some_and(Watch::changed) {
+        let changed = match &mut source.watch {
+            Some(watch) => watch.changed(),
+            // Started before the config's directory was made, as a service is. (With profiles to serve, the disk is
+            // not touched here: the directory is one that cannot be watched.)
+            None if self.broker.config().profiles.is_empty() => {
+                source.watch = Watch::new(&source.file);
+                source.watch.is_some()
+            }
+            None => false,
+        };
+        if changed {
             let _ = self.load(&source).await;
         }
     }

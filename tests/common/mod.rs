@@ -1,5 +1,8 @@
 //! A place of a test's own: issuer, config, state and socket apart from everyone's, programs as cargo built them.
-#![allow(dead_code, clippy::unwrap_used)] // Each test file uses its part of this.
+// Each test file uses its part of this.
+#![allow(dead_code, unreachable_pub, clippy::disallowed_methods, clippy::unwrap_used)]
+
+pub mod peers;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
