@@ -38,7 +38,7 @@ pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
         (Some(profile), None) => profile,
         (None, None) if first.is_some() => "",
         _ => {
-            let _ = io::stderr().write_all(USAGE.as_bytes());
+            wire::tell(USAGE);
             return ExitCode::from(2);
         }
     };
@@ -142,7 +142,7 @@ fn pass_on(reply: &Reply<'_>) -> ExitCode {
         return print(reply.body);
     }
     let shown = &reply.body[..reply.body.len().min(MAX_ERROR)];
-    let _ = io::stderr().write_all(shown);
+    wire::tell(&String::from_utf8_lossy(shown));
     reply.kind.map_or(ExitCode::FAILURE, |kind| ExitCode::from(kind.exit_code()))
 }
 
@@ -181,10 +181,8 @@ fn print(bytes: &[u8]) -> ExitCode {
 }
 
 fn fail(kind: Kind, message: &str, hint: &str) -> ExitCode {
-    let mut text = format!("valetkey: error: {message}\nhint: {hint}\n");
     // A path may hold anything a file name may; an SDK shows this text on a terminal.
-    text = text.chars().map(|c| if c.is_control() && c != '\n' { '?' } else { c }).take(MAX_ERROR).collect();
-    let _ = io::stderr().write_all(text.as_bytes());
+    wire::tell(&format!("valetkey: error: {}\nhint: {}\n", wire::printable(message), wire::printable(hint)));
     ExitCode::from(kind.exit_code())
 }
 

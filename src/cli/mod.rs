@@ -77,7 +77,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprint!("{}", error.text());
+            crate::wire::tell(&error.text());
             ExitCode::from(error.kind().exit_code())
         }
     }
