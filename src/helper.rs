@@ -176,7 +176,13 @@ fn print(bytes: &[u8]) -> ExitCode {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+        // Who has left wants to hear nothing.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+        Err(error) => fail(
+            Kind::Configuration,
+            &format!("cannot write to standard output: {error}"),
+            "see where standard output goes",
+        ),
     }
 }
 

@@ -22,7 +22,6 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args) -> Result<(), Error> {
-    process::keep_memory_private();
     if args.detached {
         process::leave_session();
     }

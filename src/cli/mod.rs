@@ -49,6 +49,7 @@ enum Verb {
 
 /// Runs the command with the arguments of the process, the program's name first.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    crate::system::process::keep_memory_private();
     let matches = match add::with_kinds(Cli::command()).try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(usage) => {
@@ -109,7 +110,7 @@ fn print(text: &str) -> Result<(), Error> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Error::configuration(format!("cannot write to standard output: {error}"), "see where it goes"))
+            Err(Error::configuration(format!("cannot write to standard output: {error}"), "see where standard output goes"))
         }
         _ => Ok(()),
     }
