@@ -109,9 +109,10 @@ fn print(text: &str) -> Result<(), Error> {
     use std::io::Write;
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Error::configuration(format!("cannot write to standard output: {error}"), "see where standard output goes"))
-        }
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::configuration(
+            format!("cannot write to standard output: {error}"),
+            "see where standard output goes",
+        )),
         _ => Ok(()),
     }
 }
