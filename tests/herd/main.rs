@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod hangs;
 
 use common::{HELPER, Issuer, Place, read_to_end, refused, same_credentials, signed_in, until, within};
 use std::process::{Command, Output};
@@ -12,6 +14,12 @@ use valetkey::standin::{Behaviour, Gate, Standin};
 const HERD: usize = 200;
 const FILE: &str = "keyring = \"file\"";
 const NO_DAEMON: &str = "keyring = \"file\"\nautostart = false";
+
+/// F03, P2. It takes 20 s of waiting: its name makes it start first, and the others run meanwhile.
+#[test]
+fn a_hang_of_issuer_or_socket_ends_in_time_and_was_one_call() {
+    hangs::all_at_the_same_time();
+}
 
 #[test]
 fn f19_a_herd_at_a_running_daemon_makes_one_call() {

@@ -1,21 +1,15 @@
 //! Who hangs: an issuer, behind the daemon and behind one-shots, and whatever holds the socket. All wait at the same time.
 
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
-mod common;
-
-use common::{Place, refused, signed_in};
+use crate::common::{self, Place, refused, signed_in};
 use std::os::unix::net::UnixListener;
-use std::process::Output;
 use std::time::{Duration, Instant};
 use valetkey::standin::{Behaviour, Standin};
 
 const HERD: usize = 50;
-/// The strictest SDK gives up at about 22 s.
-const LIMIT: Duration = Duration::from_secs(21);
+/// A helper has 20 s; the strictest SDK gives up at about 22 s.
+const LIMIT: Duration = Duration::from_secs(22);
 
-#[test]
-fn f03_p2_whoever_hangs_every_helper_ends_in_time_and_the_issuer_was_asked_once() {
+pub(crate) fn all_at_the_same_time() {
     std::thread::scope(|scope| {
         scope.spawn(|| a_hung_issuer("keyring = \"file\""));
         scope.spawn(|| a_hung_issuer("keyring = \"file\"\nautostart = false"));
@@ -27,11 +21,12 @@ fn f03_p2_whoever_hangs_every_helper_ends_in_time_and_the_issuer_was_asked_once(
 fn a_hung_issuer(head: &str) {
     let (issuer, place) = signed_in(head);
     issuer.standin.behave(Standin::TEA, Behaviour::Hang);
-    let started = Instant::now();
-    let children: Vec<_> = (0..HERD).map(|_| place.start_helper("podaac")).collect();
-    let outputs: Vec<Output> = children.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
-    assert!(started.elapsed() < LIMIT, "{head}: {:?}", started.elapsed());
-    outputs.iter().for_each(|output| drop(refused(output, 5)));
+    let ask = || {
+        let started = Instant::now();
+        refused(&place.helper("podaac"), 5);
+        assert!(started.elapsed() < LIMIT, "{head}: {:?}", started.elapsed());
+    };
+    std::thread::scope(|scope| (0..HERD).for_each(|_| drop(scope.spawn(ask))));
     assert_eq!(issuer.standin.count(Standin::TEA), 1, "{head}");
     let status = Instant::now();
     place.status();
