@@ -175,8 +175,10 @@ impl Issuer {
     }
 
     /// Waits, for as long as a test may take, until `count` requests for `path` have come.
+    #[track_caller]
     pub(crate) fn wait_for(&self, path: &str, count: usize) {
-        self.runtime.block_on(self.standin.wait_for(path, count));
+        let come = async { tokio::time::timeout(Duration::from_secs(30), self.standin.wait_for(path, count)).await };
+        assert!(self.runtime.block_on(come).is_ok(), "waiting for request {count} of {path}");
     }
 
     /// Ends it: from now on its port refuses connections.
