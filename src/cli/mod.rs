@@ -61,6 +61,7 @@ enum Verb {
 
 /// Runs the command with the arguments of the process, the program's name first.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    crate::system::process::keep_memory_private();
     let matches = match add::with_kinds(Cli::command()).try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(usage) => {
@@ -89,7 +90,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprint!("{}", error.text());
+            crate::wire::tell(&error.text());
             ExitCode::from(error.kind().exit_code())
         }
     }
@@ -124,9 +125,10 @@ fn print(text: &str) -> Result<(), Error> {
     use std::io::Write;
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Error::configuration(format!("cannot write to standard output: {error}"), "see where it goes"))
-        }
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::configuration(
+            format!("cannot write to standard output: {error}"),
+            "see where standard output goes",
+        )),
         _ => Ok(()),
     }
 }

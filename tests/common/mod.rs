@@ -1,12 +1,14 @@
 //! A place of a test's own: issuer, config, state and socket apart from everyone's, programs as cargo built them.
-// Each test file uses its part of this.
-#![allow(dead_code, unreachable_pub, clippy::disallowed_methods, clippy::unwrap_used)]
+#![allow(dead_code, clippy::unwrap_used, clippy::disallowed_methods)] // Each test file uses its part of this.
 
-pub mod peers;
+pub(crate) mod desktop;
+pub(crate) mod peers;
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 use valetkey::standin::Standin;
 
 pub(crate) const COMMAND: &str = env!("CARGO_BIN_EXE_valetkey");
@@ -14,9 +16,9 @@ pub(crate) const HELPER: &str = env!("CARGO_BIN_EXE_valetkey-credential-process"
 
 /// `VALETKEY_HOME` in a temporary directory. Its daemon is ended, and the directory removed, at the test's end.
 pub(crate) struct Place {
-    pub home: tempfile::TempDir,
+    pub(crate) home: tempfile::TempDir,
     /// Added to the environment of every program; else there is HOME and PATH alone.
-    pub environment: Vec<(String, String)>,
+    pub(crate) environment: Vec<(String, String)>,
 }
 
 impl Place {
@@ -40,7 +42,6 @@ impl Place {
 
     pub(crate) fn configure(&self, text: &str) {
         std::fs::write(self.config_file(), text).unwrap();
-        use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(self.config_file(), std::fs::Permissions::from_mode(0o600)).unwrap();
     }
 
@@ -56,6 +57,22 @@ impl Place {
     /// `valetkey WORDS..`
     pub(crate) fn command(&self, words: &[&str]) -> Output {
         self.program(COMMAND).args(words).output().unwrap()
+    }
+
+    /// A verb that must succeed; its standard output.
+    pub(crate) fn ok(&self, words: &[&str]) -> String {
+        let output = self.command(words);
+        assert!(output.status.success(), "{words:?}: {}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// `valetkey status --json`
+    pub(crate) fn status(&self) -> serde_json::Value {
+        serde_json::from_str(&self.ok(&["status", "--json"])).unwrap()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.path().join("state/daemon.log")).unwrap_or_default()
     }
 
     /// `valetkey login NAME`, the secret on standard input.
@@ -75,6 +92,22 @@ impl Place {
         self.program(HELPER).arg(profile).spawn().unwrap()
     }
 
+    /// A daemon that answers already, as a command would have started it.
+    pub(crate) fn start_daemon(&self) -> Child {
+        let mut daemon = self.program(COMMAND).args(["daemon", "--detached"]).stderr(Stdio::null()).spawn().unwrap();
+        assert_eq!(read_to_end(&mut daemon), "\n", "the daemon is ready");
+        daemon
+    }
+
+    /// The failures in a row that are on record for `podaac` or its login.
+    pub(crate) fn failures(&self) -> u64 {
+        let files =
+            ["profile.podaac.json", "login.earthdata.json"].map(|name| self.path().join("state/failures").join(name));
+        let read =
+            |file| serde_json::from_slice::<serde_json::Value>(&std::fs::read(file).ok()?).ok()?["attempts"].as_u64();
+        files.into_iter().filter_map(read).sum()
+    }
+
     /// As many helpers at once; what each of them came to.
     pub(crate) fn herd(&self, profile: &str, count: usize) -> Vec<Output> {
         let children: Vec<Child> = (0..count).map(|_| self.start_helper(profile)).collect();
@@ -84,14 +117,19 @@ impl Place {
     /// Processes of this place's daemon.
     pub(crate) fn daemons(&self) -> Vec<i32> {
         let marker = format!("VALETKEY_HOME={}", self.path().display());
+        let listening = std::os::unix::net::UnixStream::connect(self.socket())
+            .ok()
+            .and_then(|stream| rustix::net::sockopt::socket_peercred(&stream).ok())
+            .map(|peer| peer.pid.as_raw_nonzero().get());
         let mut found = Vec::new();
         for entry in std::fs::read_dir("/proc").unwrap().flatten() {
             let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
             let read = |name: &str| std::fs::read(entry.path().join(name)).unwrap_or_default();
             let argv = read("cmdline");
             let is_daemon = argv.split(|b| *b == 0).nth(1) == Some(b"daemon");
+            // Only root may look into a daemon that cannot be dumped; who is not asks the socket below.
             let here = read("environ").split(|b| *b == 0).any(|variable| variable == marker.as_bytes());
-            if is_daemon && here {
+            if is_daemon && (here || Some(pid) == listening) {
                 found.push(pid);
             }
         }
@@ -110,9 +148,23 @@ impl Drop for Place {
     }
 }
 
+/// A signed-in place with the profile `podaac`, below the lines `head` of the config.
+pub(crate) fn signed_in(head: &str) -> (Issuer, Place) {
+    let (issuer, place) = (Issuer::start(), Place::new());
+    place.configure(&issuer.earthdata_config(head));
+    // Untried: the first request to the issuer is the test's.
+    let mut login = place.program(COMMAND);
+    login.args(["login", "earthdata", "--untested", "--from-file", "-"]).stdin(Stdio::piped());
+    let mut login = login.spawn().unwrap();
+    login.stdin.take().unwrap().write_all(issuer.standin.mint_token("ada", 60 * 24 * 3600).as_bytes()).unwrap();
+    let done = login.wait_with_output().unwrap();
+    assert!(done.status.success(), "{}", stderr(&done));
+    (issuer, place)
+}
+
 /// The stand-in issuer on a thread and a runtime of its own, so that tests can block.
 pub(crate) struct Issuer {
-    pub standin: Standin,
+    pub(crate) standin: Standin,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -124,8 +176,15 @@ impl Issuer {
     }
 
     /// Waits, for as long as a test may take, until `count` requests for `path` have come.
+    #[track_caller]
     pub(crate) fn wait_for(&self, path: &str, count: usize) {
-        self.runtime.block_on(self.standin.wait_for(path, count));
+        let come = async { tokio::time::timeout(Duration::from_secs(30), self.standin.wait_for(path, count)).await };
+        assert!(self.runtime.block_on(come).is_ok(), "waiting for request {count} of {path}");
+    }
+
+    /// Ends it: from now on its port refuses connections.
+    pub(crate) fn stop(&self) {
+        self.runtime.block_on(self.standin.clone().stop());
     }
 
     /// A config with the profile `podaac` at TEA, and whatever lines stand before it.
@@ -148,4 +207,80 @@ pub(crate) fn credentials(output: &Output) -> serde_json::Value {
     assert!(output.status.success(), "{}: {}", output.status, stderr(output));
     assert_eq!(stderr(output), "", "a success is silent");
     serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The one set of credentials that all of them got.
+pub(crate) fn same_credentials(outputs: &[Output]) -> serde_json::Value {
+    let first = credentials(&outputs[0]);
+    for output in outputs {
+        assert_eq!(credentials(output), first);
+    }
+    first
+}
+
+/// The two lines of an error with this exit code, on a silent standard output.
+#[track_caller]
+pub(crate) fn refused(output: &Output, code: i32) -> String {
+    let said = stderr(output);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+    let lines: Vec<&str> = said.lines().collect();
+    let two = matches!(lines.as_slice(), [error, hint] if error.starts_with("valetkey: error: ") && hint.starts_with("hint: "));
+    assert!(two && said.ends_with('\n') && said.len() <= 2048, "two lines: {said:?}");
+    assert!(lines.iter().all(|line| line.len() > 20), "both say something: {said:?}");
+    said
+}
+
+/// Skips the rest of a test, which in CI is a failure.
+pub(crate) fn skip(why: &str) {
+    println!("skipped: {why}");
+    assert!(std::env::var_os("CI").is_none(), "in CI this must be possible: {why}");
+}
+
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Polls until `done`, for as long as a test may take.
+#[track_caller]
+pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !done() {
+        assert!(started.elapsed() < Duration::from_secs(30), "waiting for {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// What `work` returns, which must be within `limit`: a test fails where it would hang.
+#[track_caller]
+pub(crate) fn within<T: Send + 'static>(limit: Duration, what: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, result) = std::sync::mpsc::channel();
+    std::thread::spawn(move || done.send(work()));
+    result.recv_timeout(limit).unwrap_or_else(|_| panic!("{what}: not done within {limit:?}"))
+}
+
+/// All that a child writes on its standard output until every holder of the pipe has closed it.
+pub(crate) fn read_to_end(child: &mut Child) -> String {
+    let mut text = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    text
+}
+
+/// Whether `pid` has begun a flight of its own: the thread for the cache is there.
+pub(crate) fn has_a_flight(pid: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let mut names = threads.map(|thread| std::fs::read_to_string(thread.path().join("comm")).unwrap_or_default());
+    names.any(|name| name.trim_end() == "cache")
+}
+
+/// Connections that the listener at `socket` has taken, or has waiting: the kernel names its ends after it.
+pub(crate) fn connections(socket: &Path) -> usize {
+    let table = std::fs::read_to_string("/proc/net/unix").unwrap();
+    let ours = table.lines().filter(|line| line.ends_with(socket.to_str().unwrap()));
+    // The flags of a listening socket.
+    ours.filter(|line| line.split_whitespace().nth(3) != Some("00010000")).count()
+}
+
+pub(crate) fn chmod(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }

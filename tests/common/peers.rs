@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 /// Where each of `programs` is: in the directory that `VALETKEY_PEERS` names, or on PATH.
 /// None, said on standard output, if one is missing; panics then in CI.
-pub fn installed(programs: &[&str]) -> Option<Vec<PathBuf>> {
+pub(crate) fn installed(programs: &[&str]) -> Option<Vec<PathBuf>> {
     let own = std::env::var_os("VALETKEY_PEERS").map(PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_default();
     let places: Vec<PathBuf> = own.into_iter().chain(std::env::split_paths(&path)).collect();
@@ -18,7 +18,7 @@ pub fn installed(programs: &[&str]) -> Option<Vec<PathBuf>> {
 }
 
 /// Says that a test did nothing, and why; panics in CI.
-pub fn skipped(why: &str) {
+pub(crate) fn skipped(why: &str) {
     println!("skipped: {why}");
     assert!(std::env::var_os("CI").is_none(), "in CI nothing may be skipped: {why}");
 }
