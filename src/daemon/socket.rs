@@ -85,10 +85,10 @@ fn listen(path: &Path) -> std::io::Result<StdListener> {
     let address = SocketAddrUnix::new(path)?;
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    let before = rustix::process::umask(Mode::from_bits_truncate(0o177));
-    let bound = rustix::net::bind(&socket, &address);
-    rustix::process::umask(before);
-    bound?;
+    // On Linux the file takes over the mode of the socket's own inode. A umask would do it too, but for the whole process:
+    // files that other threads make meanwhile would get it as well.
+    rustix::fs::fchmod(&socket, Mode::from_bits_truncate(0o600))?;
+    rustix::net::bind(&socket, &address)?;
     rustix::net::listen(&socket, BACKLOG)?;
     Ok(StdListener::from(socket))
 }
