@@ -160,6 +160,8 @@ fn s12_neither_daemon_nor_one_shot_may_leave_a_core() {
     gate.open();
     let output = helper.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    let daemon = place.start_daemon();
+    let mut daemon = place.start_daemon();
     assert!(no_core(daemon.id()));
+    place.ok(&["stop"]);
+    daemon.wait().unwrap();
 }

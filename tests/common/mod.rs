@@ -1,15 +1,20 @@
 //! A place of a test's own: issuer, config, state and socket apart from everyone's, programs as cargo built them.
-#![allow(dead_code, clippy::unwrap_used, clippy::disallowed_methods)] // Each test file uses its part of this.
+#![allow(dead_code, unused_imports, clippy::unwrap_used, clippy::disallowed_methods)] // Each test file uses its part of this.
 
 pub(crate) mod desktop;
+mod issuer;
 pub(crate) mod peers;
+mod running;
+mod wait;
+
+pub(crate) use issuer::{Issuer, signed_in};
+pub(crate) use running::Daemon;
+pub(crate) use wait::{connections, has_a_flight, until, within};
 
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
-use valetkey::standin::Standin;
 
 pub(crate) const COMMAND: &str = env!("CARGO_BIN_EXE_valetkey");
 pub(crate) const HELPER: &str = env!("CARGO_BIN_EXE_valetkey-credential-process");
@@ -93,10 +98,10 @@ impl Place {
     }
 
     /// A daemon that answers already, as a command would have started it.
-    pub(crate) fn start_daemon(&self) -> Child {
+    pub(crate) fn start_daemon(&self) -> Daemon {
         let mut daemon = self.program(COMMAND).args(["daemon", "--detached"]).stderr(Stdio::null()).spawn().unwrap();
         assert_eq!(read_to_end(&mut daemon), "\n", "the daemon is ready");
-        daemon
+        Daemon(daemon)
     }
 
     /// The failures in a row that are on record for `podaac` or its login.
@@ -148,55 +153,6 @@ impl Drop for Place {
     }
 }
 
-/// A signed-in place with the profile `podaac`, below the lines `head` of the config.
-pub(crate) fn signed_in(head: &str) -> (Issuer, Place) {
-    let (issuer, place) = (Issuer::start(), Place::new());
-    place.configure(&issuer.earthdata_config(head));
-    // Untried: the first request to the issuer is the test's.
-    let mut login = place.program(COMMAND);
-    login.args(["login", "earthdata", "--untested", "--from-file", "-"]).stdin(Stdio::piped());
-    let mut login = login.spawn().unwrap();
-    login.stdin.take().unwrap().write_all(issuer.standin.mint_token("ada", 60 * 24 * 3600).as_bytes()).unwrap();
-    let done = login.wait_with_output().unwrap();
-    assert!(done.status.success(), "{}", stderr(&done));
-    (issuer, place)
-}
-
-/// The stand-in issuer on a thread and a runtime of its own, so that tests can block.
-pub(crate) struct Issuer {
-    pub(crate) standin: Standin,
-    runtime: tokio::runtime::Runtime,
-}
-
-impl Issuer {
-    pub(crate) fn start() -> Issuer {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let standin = runtime.block_on(Standin::start()).unwrap();
-        Issuer { standin, runtime }
-    }
-
-    /// Waits, for as long as a test may take, until `count` requests for `path` have come.
-    #[track_caller]
-    pub(crate) fn wait_for(&self, path: &str, count: usize) {
-        let come = async { tokio::time::timeout(Duration::from_secs(30), self.standin.wait_for(path, count)).await };
-        assert!(self.runtime.block_on(come).is_ok(), "waiting for request {count} of {path}");
-    }
-
-    /// Ends it: from now on its port refuses connections.
-    pub(crate) fn stop(&self) {
-        self.runtime.block_on(self.standin.clone().stop());
-    }
-
-    /// A config with the profile `podaac` at TEA, and whatever lines stand before it.
-    pub(crate) fn earthdata_config(&self, head: &str) -> String {
-        format!(
-            "{head}\n[logins.earthdata]\nkind = \"earthdata\"\n\n[profiles.podaac]\nprovider = \"earthdata\"\nendpoint = \"{}\"\nurs = \"{}\"\nlogin = \"earthdata\"\n",
-            self.standin.url(Standin::TEA),
-            self.standin.url(Standin::URS)
-        )
-    }
-}
-
 /// The output's standard error as text.
 pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
@@ -241,44 +197,11 @@ pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Polls until `done`, for as long as a test may take.
-#[track_caller]
-pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !done() {
-        assert!(started.elapsed() < Duration::from_secs(30), "waiting for {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-/// What `work` returns, which must be within `limit`: a test fails where it would hang.
-#[track_caller]
-pub(crate) fn within<T: Send + 'static>(limit: Duration, what: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
-    let (done, result) = std::sync::mpsc::channel();
-    std::thread::spawn(move || done.send(work()));
-    result.recv_timeout(limit).unwrap_or_else(|_| panic!("{what}: not done within {limit:?}"))
-}
-
 /// All that a child writes on its standard output until every holder of the pipe has closed it.
 pub(crate) fn read_to_end(child: &mut Child) -> String {
     let mut text = String::new();
     child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
     text
-}
-
-/// Whether `pid` has begun a flight of its own: the thread for the cache is there.
-pub(crate) fn has_a_flight(pid: u32) -> bool {
-    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let mut names = threads.map(|thread| std::fs::read_to_string(thread.path().join("comm")).unwrap_or_default());
-    names.any(|name| name.trim_end() == "cache")
-}
-
-/// Connections that the listener at `socket` has taken, or has waiting: the kernel names its ends after it.
-pub(crate) fn connections(socket: &Path) -> usize {
-    let table = std::fs::read_to_string("/proc/net/unix").unwrap();
-    let ours = table.lines().filter(|line| line.ends_with(socket.to_str().unwrap()));
-    // The flags of a listening socket.
-    ours.filter(|line| line.split_whitespace().nth(3) != Some("00010000")).count()
 }
 
 pub(crate) fn chmod(path: &Path, mode: u32) {
