@@ -18,6 +18,8 @@ pub const PROGRAM: &str = "valetkey-credential-process";
 
 /// From start to exit. The strictest SDK gives up at about 22 s.
 const BUDGET: Duration = Duration::from_secs(20);
+/// The command has a budget of its own: later than this, both together would be more than an SDK waits.
+const LATEST_COMMAND: Duration = Duration::from_secs(2);
 /// How long a full backlog is waited for.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// What an SDK may be shown of an error.
@@ -84,6 +86,10 @@ fn fetch(profile: &str) -> Result<ExitCode, Failure> {
                 return Err(Failure { kind, message: error.to_string(), hint });
             }
         }
+    }
+    if started.elapsed() > LATEST_COMMAND {
+        let message = "the daemon left while it was waited for".to_owned();
+        return Err(Failure { kind: Kind::Unavailable, message, hint: "run the command again".to_owned() });
     }
     Err(become_the_command(profile, &socket))
 }

@@ -40,6 +40,9 @@ async fn fetch(context: &Context, profile: &str, min_valid: Option<Duration>) ->
     }
 }
 
+/// A flight of our own, which takes 17 s at most, is not begun later than this.
+const LATEST_FLIGHT: Duration = Duration::from_secs(3);
+
 /// What the daemon answers, which is started if there is none; or the config, where there can be no daemon and the work
 /// is this process's. `known` refuses what the config does not have: a daemon is not started to say so.
 pub(super) async fn ask_daemon(
@@ -47,8 +50,8 @@ pub(super) async fn ask_daemon(
     path: &str,
     known: impl FnOnce(&Config) -> Result<(), Error>,
 ) -> Result<Result<String, Config>, Error> {
-    let client = context.client()?;
-    match client.get(path).await {
+    let started = tokio::time::Instant::now();
+    match context.client()?.get(path).await {
         Ok(answer) => return Ok(Ok(answer)),
         Err(ClientError::Error(error)) => return Err(error),
         Err(ClientError::Nobody) => {}
@@ -57,11 +60,13 @@ pub(super) async fn ask_daemon(
     known(&config)?;
     if config.autostart {
         match start::ensure_daemon(context).await {
-            Ok(()) => match client.get(path).await {
+            Ok(()) => match context.client_within(started.elapsed())?.get(path).await {
                 Ok(answer) => return Ok(Ok(answer)),
                 Err(ClientError::Error(error)) => return Err(error),
                 Err(ClientError::Nobody) => {}
             },
+            // Too late for a flight of our own within an SDK's patience.
+            Err(error) if started.elapsed() > LATEST_FLIGHT => return Err(error),
             Err(error) => eprintln_if_person(&format!("valetkey: no daemon ({error}); asking the issuer from here")),
         }
     }

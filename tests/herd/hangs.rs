@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use valetkey::standin::{Behaviour, Standin};
 
 const HERD: usize = 50;
-/// A helper has 20 s; the strictest SDK gives up at about 22 s.
-const LIMIT: Duration = Duration::from_secs(22);
+/// A helper gives itself 20 s, as its message says. This only tells an end from none: herds of two hundred run beside it.
+const LIMIT: Duration = Duration::from_secs(45);
 
 pub(crate) fn all_at_the_same_time() {
     std::thread::scope(|scope| {
