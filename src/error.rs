@@ -1,5 +1,7 @@
 //! Errors by what remedies them. One line says what happened, a second what to do; both come from the variant's data.
 
+pub use crate::wire::printable;
+
 use crate::wire::Kind;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -122,12 +124,6 @@ impl std::fmt::Display for Place {
             None => write!(f, "{}", self.file.display()),
         }
     }
-}
-
-/// The one escaper for foreign text: control characters and those that reorder a line become `?`; at most 600 characters.
-pub fn printable(text: &str) -> String {
-    let reorders = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}');
-    text.chars().map(|c| if c.is_control() || reorders(c) { '?' } else { c }).take(600).collect()
 }
 
 #[cfg(test)]

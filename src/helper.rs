@@ -18,6 +18,8 @@ pub const PROGRAM: &str = "valetkey-credential-process";
 
 /// From start to exit. The strictest SDK gives up at about 22 s.
 const BUDGET: Duration = Duration::from_secs(20);
+/// The command has a budget of its own: later than this, both together would be more than an SDK waits.
+const LATEST_COMMAND: Duration = Duration::from_secs(2);
 /// How long a full backlog is waited for.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// What an SDK may be shown of an error.
@@ -38,7 +40,7 @@ pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
         (Some(profile), None) => profile,
         (None, None) if first.is_some() => "",
         _ => {
-            let _ = io::stderr().write_all(USAGE.as_bytes());
+            wire::tell(USAGE);
             return ExitCode::from(2);
         }
     };
@@ -84,6 +86,10 @@ fn fetch(profile: &str) -> Result<ExitCode, Failure> {
                 return Err(Failure { kind, message: error.to_string(), hint });
             }
         }
+    }
+    if started.elapsed() > LATEST_COMMAND {
+        let message = "the daemon left while it was waited for".to_owned();
+        return Err(Failure { kind: Kind::Unavailable, message, hint: "run the command again".to_owned() });
     }
     Err(become_the_command(profile, &socket))
 }
@@ -142,7 +148,7 @@ fn pass_on(reply: &Reply<'_>) -> ExitCode {
         return print(reply.body);
     }
     let shown = &reply.body[..reply.body.len().min(MAX_ERROR)];
-    let _ = io::stderr().write_all(shown);
+    wire::tell(&String::from_utf8_lossy(shown));
     reply.kind.map_or(ExitCode::FAILURE, |kind| ExitCode::from(kind.exit_code()))
 }
 
@@ -176,15 +182,19 @@ fn print(bytes: &[u8]) -> ExitCode {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+        // Who has left wants to hear nothing.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+        Err(error) => fail(
+            Kind::Configuration,
+            &format!("cannot write to standard output: {error}"),
+            "see where standard output goes",
+        ),
     }
 }
 
 fn fail(kind: Kind, message: &str, hint: &str) -> ExitCode {
-    let mut text = format!("valetkey: error: {message}\nhint: {hint}\n");
     // A path may hold anything a file name may; an SDK shows this text on a terminal.
-    text = text.chars().map(|c| if c.is_control() && c != '\n' { '?' } else { c }).take(MAX_ERROR).collect();
-    let _ = io::stderr().write_all(text.as_bytes());
+    wire::tell(&format!("valetkey: error: {}\nhint: {}\n", wire::printable(message), wire::printable(hint)));
     ExitCode::from(kind.exit_code())
 }
 

@@ -1,55 +1,23 @@
 //! The desktop tier against a real gnome-keyring on a D-Bus of its own: unlocked, locked, stopped, killed.
 //!
-//! The environment selects the bus, so this program runs itself once more under `dbus-run-session`.
 //! Needs gnome-keyring, dbus and gdbus; where they are missing this is skipped, but not in CI.
 
 #![cfg(feature = "agent")]
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)] // a test of the outside starts programs, waits, panics
 
-use rustix::process::{Pid, Signal, kill_process};
-use std::io::Write;
+mod common;
+
+use common::desktop::{Daemon, HOME, lock_collection, run_under_a_bus};
+use rustix::process::Signal;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use valetkey::error::{Error, Remedy};
-use valetkey::files::PrivateDir;
 use valetkey::ports::{Keyring, Tier};
 use valetkey::secret::Secret;
 use valetkey::system::keyring::OsKeyring;
 
-const HOME: &str = "VALETKEY_TEST_KEYRING_HOME";
 /// What the daemon and one-shots grant.
 const LIMIT: Duration = Duration::from_secs(2);
-/// No service is started by name on this bus: who is killed stays dead.
-const BUS: &str = r#"<busconfig><type>session</type><listen>unix:tmpdir=/tmp</listen><auth>EXTERNAL</auth>
-<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy>
-</busconfig>"#;
-
-/// A gnome-keyring-daemon of this test's own, ended with it.
-struct Daemon(Child);
-
-impl Daemon {
-    fn start(password: Option<&str>) -> Daemon {
-        let mut command = Command::new("gnome-keyring-daemon");
-        command.args(["--foreground", "--components=secrets"]).args(password.map(|_| "--unlock"));
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(password.unwrap_or_default().as_bytes()).unwrap();
-        Daemon(child)
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.0), signal).unwrap();
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// Asks until the keyring describes itself with `word`.
 async fn until(keyring: &OsKeyring, word: &str) {
     let started = Instant::now();
@@ -60,13 +28,6 @@ async fn until(keyring: &OsKeyring, word: &str) {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-}
-
-fn lock_collection() {
-    let collections = "['/org/freedesktop/secrets/collection/login']";
-    let gdbus = ["call", "--session", "--dest=org.freedesktop.secrets", "--object-path=/org/freedesktop/secrets"];
-    let method = ["--method=org.freedesktop.Secret.Service.Lock", collections];
-    assert!(Command::new("gdbus").args(gdbus).args(method).stdout(Stdio::null()).status().unwrap().success());
 }
 
 fn collections(home: &Path) -> Vec<String> {
@@ -164,28 +125,5 @@ async fn a_bad_day(home: &Path) {
 
 #[test]
 fn f16_s22_a_desktop_keyring_may_be_absent_locked_hung_or_killed() {
-    let there = |program: &&str| {
-        Command::new(program).arg("--help").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
-    };
-    let missing: Vec<_> =
-        ["dbus-run-session", "gnome-keyring-daemon", "gdbus"].into_iter().filter(|p| !there(p)).collect();
-    if !missing.is_empty() {
-        println!("skipped: not installed: {}", missing.join(", "));
-        assert!(std::env::var_os("CI").is_none(), "in CI these must be installed: {missing:?}");
-        return;
-    }
-    let home = tempfile::tempdir().unwrap();
-    std::fs::write(home.path().join("bus.conf"), BUS).unwrap();
-    let mut command = Command::new("dbus-run-session");
-    command.arg("--config-file").arg(home.path().join("bus.conf")).arg("--").arg(std::env::current_exe().unwrap());
-    command.args(["--exact", "under_a_bus_of_its_own", "--ignored", "--nocapture"]);
-    for (name, place) in [("HOME", ""), ("XDG_DATA_HOME", "data"), ("XDG_RUNTIME_DIR", "run"), (HOME, "")] {
-        let place = home.path().join(place);
-        PrivateDir::open(&place).unwrap();
-        command.env(name, place);
-    }
-    for name in ["DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"] {
-        command.env_remove(name);
-    }
-    assert!(command.status().unwrap().success());
+    run_under_a_bus("under_a_bus_of_its_own");
 }

@@ -190,7 +190,7 @@ enum Exchange {
 /// One login may serve profiles of several needs.
 fn suits(access: &Access, need: Need) -> bool {
     match access {
-        // The same token, shown to another issuer.
+        // Whoever gives a bearer to an issuer of credentials shows it as an identity.
         Access::Bearer(_) => matches!(need, Need::Bearer | Need::WebIdentity),
         Access::Basic { .. } => need == Need::Basic,
         Access::AwsKeys { .. } => need == Need::AwsKeys,

@@ -2,17 +2,16 @@
 
 use super::access::AccessFailure;
 use super::disk::Owner;
-use super::{Inner, Manner, State, not_signed_in};
-use crate::cache::{Again, Fingerprint, Record};
+use super::{Inner, Manner, State};
+use crate::cache::{Fingerprint, Record};
 use crate::config::{LoginEntry, Profile};
 use crate::error::{Error, Remedy};
-use crate::freshness::{Freshness, LEAST_SERVED, LONGEST_WAIT, clamp_retry_after, early_by, judge, rest_after_failure};
+use crate::freshness::{Freshness, LEAST_SERVED, LONGEST_WAIT, early_by, judge};
 use crate::lease::Lease;
 use crate::lock::Guard;
 use crate::ports::{Moment, SealingKey};
 use crate::provider::Answer;
-use crate::seal::{key_id, random_share};
-use jiff::{SignedDuration, Timestamp};
+use crate::seal::random_share;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -68,25 +67,6 @@ impl Inner {
         slot.flight = Some(super::slot::Flying { id, outcome: receiver.clone(), task });
         state.next_flight += 1;
         receiver
-    }
-}
-
-impl Inner {
-    /// The failure on record that has this fingerprint, whether or not its time is over.
-    pub(super) async fn record(&self, owner: Owner, print: &Fingerprint) -> Option<Record> {
-        self.disk.record(owner).await.ok().flatten().filter(|record| record.fingerprint == print.as_str())
-    }
-
-    /// Writes a failure down for every process. The owner's lock is held.
-    pub(super) async fn put_on_record(&self, owner: Owner, print: &Fingerprint, error: Error) -> Record {
-        let now = self.outside.clock.now();
-        let attempts = self.record(owner.clone(), print).await.map_or(0, |last| last.attempts).saturating_add(1);
-        let again = again(&error, attempts, random_share(), &now);
-        tracing::warn!(?owner, kind = error.kind().name(), attempts, "{error}");
-        let record = Record::new(error, print, again, attempts, &now);
-        let written = self.disk.write_record(owner, Some(record.clone())).await;
-        self.note("failures", written.err().map(|error| error.to_string()));
-        record
     }
 }
 
@@ -183,16 +163,7 @@ impl Flight {
 
     /// Who we are, and the key. A keyring that does not answer is an error: never a miss, and never a reason to ask.
     async fn basis(&self) -> Result<Basis, Error> {
-        let stored = self.inner.stored_login(&self.login.name).await?;
-        let stored = stored.filter(|stored| stored.kind == self.login.kind.name);
-        let stored = stored.ok_or_else(|| not_signed_in(&self.login.name))?;
-        let key = match self.inner.outside.keyring.key(false).await? {
-            Some(key) => key,
-            None => {
-                self.inner.outside.keyring.key(true).await?.ok_or_else(|| Error::protocol("the keyring made no key"))?
-            }
-        };
-        let login = Fingerprint::of_login(&self.login, &stored.session, &key_id(&key));
+        let (key, login) = self.inner.login_basis(&self.login).await?;
         let profile = Fingerprint::of_profile(&self.profile, &login);
         Ok(Basis { key, login, profile })
     }
@@ -387,48 +358,4 @@ enum Attempt {
     Asked(Error),
     /// The login's failure, which is on record already.
     OnRecord(Box<Record>),
-}
-
-/// When what failed may be asked again: a refused login never by itself, a missing right once a minute,
-/// the rest when the issuer says, or with growing pauses.
-fn again(error: &Error, attempts: u32, jitter: f64, now: &Moment) -> Again {
-    let wait = match error {
-        Error::LoginRequired { remedy: Remedy::SignIn(_), .. } => return Again::WithAnotherLogin,
-        Error::Denied { .. } => Duration::from_secs(60),
-        // An issuer that always says one second is no reason to ask it every second.
-        Error::Unavailable { retry_after: Some(seconds), .. } => {
-            clamp_retry_after(Duration::from_secs(*seconds)).max(rest_after_failure(attempts, jitter))
-        }
-        _ => rest_after_failure(attempts, jitter),
-    };
-    let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::ZERO);
-    Again::At(now.wall.checked_add(wait).unwrap_or(Timestamp::MAX))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::lease::tests::moment;
-
-    #[test]
-    fn each_kind_of_failure_has_its_pause() {
-        let now = moment(0);
-        let pause = |error: &Error, attempts| match again(error, attempts, 1.0, &now) {
-            Again::At(time) => Some(time.as_second() - now.wall.as_second()),
-            Again::WithAnotherLogin => None,
-        };
-        assert_eq!(pause(&Error::sign_in("x", "no"), 1), None);
-        let denied = Error::Denied { message: String::new(), url: None, hint: String::new() };
-        assert_eq!(pause(&denied, 9), Some(60));
-        let told = Error::Unavailable { message: String::new(), retry_after: Some(120) };
-        assert_eq!(pause(&told, 1), Some(120));
-        let soon = Error::Unavailable { message: String::new(), retry_after: Some(0) };
-        assert_eq!(pause(&soon, 20), Some(60), "the issuer's impatience does not end ours");
-        let never = Error::Unavailable { message: String::new(), retry_after: Some(u64::MAX) };
-        assert_eq!(pause(&never, 1), Some(900));
-        let locked = Error::LoginRequired { message: String::new(), remedy: Remedy::UnlockKeyring };
-        assert_eq!(pause(&locked, 1), Some(2), "unlocking is enough: nobody has to sign in anew");
-        assert_eq!(pause(&Error::unavailable(""), 1), Some(2));
-        assert_eq!(pause(&Error::unavailable(""), 20), Some(60));
-    }
 }

@@ -1,9 +1,11 @@
 //! Logins as they rest in the keyring: a secret, its version, and who signed in.
 
 use super::Inner;
+use crate::cache::Fingerprint;
+use crate::config::LoginEntry;
 use crate::error::Error;
 use crate::ports::SealingKey;
-use crate::seal::{hex, random};
+use crate::seal::{hex, key_id, random};
 use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +55,20 @@ impl Inner {
     pub(super) async fn stored_login(&self, login: &str) -> Result<Option<StoredLogin>, Error> {
         let secret = self.outside.keyring.load(login).await?;
         Ok(secret.as_ref().and_then(StoredLogin::from_secret))
+    }
+
+    /// The key of the cache, and the fingerprint of who we are as this login.
+    pub(super) async fn login_basis(&self, entry: &LoginEntry) -> Result<(SealingKey, Fingerprint), Error> {
+        let stored = self.stored_login(&entry.name).await?;
+        let stored = stored.filter(|stored| stored.kind == entry.kind.name);
+        let stored = stored.ok_or_else(|| not_signed_in(&entry.name))?;
+        let keyring = &self.outside.keyring;
+        let key = match keyring.key(false).await? {
+            Some(key) => key,
+            None => keyring.key(true).await?.ok_or_else(|| Error::protocol("the keyring made no key"))?,
+        };
+        let print = Fingerprint::of_login(entry, &stored.session, &key_id(&key));
+        Ok((key, print))
     }
 
     /// Under the store's turn.

@@ -6,11 +6,13 @@ mod access;
 mod disk;
 mod flight;
 mod logins;
+mod records;
 mod scheduler;
 mod slot;
 mod status;
 #[cfg(test)]
 mod tests;
+mod token;
 
 pub use logins::{StoredLogin, not_signed_in};
 pub use status::{ProfileStatus, Status};
@@ -71,6 +73,7 @@ struct State {
     slots: HashMap<String, Slot>,
     next_flight: u64,
     closing: bool,
+    most_waiters: usize,
     /// What does not work as it should though answers go out, by area.
     troubles: BTreeMap<&'static str, String>,
 }
@@ -89,6 +92,7 @@ impl Broker {
                 slots: HashMap::new(),
                 next_flight: 0,
                 closing: false,
+                most_waiters: MOST_WAITERS,
                 troubles: BTreeMap::new(),
             }),
             wake: Notify::new(),
@@ -195,6 +199,16 @@ impl Broker {
         Ok(())
     }
 
+    /// Removes the stored secret of `login`, and forgets what depended on it.
+    pub async fn forget_login(&self, login: &str) -> Result<(), Error> {
+        {
+            let _turn = self.0.store_turn(login).await;
+            self.0.outside.keyring.delete(login).await?;
+        }
+        self.login_changed(login);
+        Ok(())
+    }
+
     /// The stored secret of `login`; None where nobody has signed in.
     pub async fn stored_login(&self, login: &str) -> Result<Option<StoredLogin>, Error> {
         self.0.stored_login(login).await
@@ -218,13 +232,18 @@ impl Broker {
         self.0.outside.clock.now()
     }
 
+    /// At most so many wait for one profile: fewer than there are connections, so that a hung issuer blocks nobody else.
+    pub fn limit_waiters(&self, most: usize) {
+        self.0.lock().most_waiters = most.min(MOST_WAITERS);
+    }
+
     /// Waits until every flight has ended, its cache written; `limit` at most.
     pub async fn settle(&self, limit: Duration) {
         let mut flights = self.0.flights.subscribe();
         let _ = tokio::time::timeout(limit, flights.wait_for(|count| *count == 0)).await;
     }
 
-    /// Takes no more requests, cancels flights, and waits for exchanges that cannot be cancelled without loss.
+    /// Starts no more flights, cancels those under way, and waits for exchanges that cannot be cancelled without loss.
     pub async fn close(&self) {
         {
             let mut state = self.0.lock();
@@ -316,9 +335,7 @@ impl Inner {
     fn decide(self: &Arc<Self>, profile: &str, min_valid: i64) -> Result<Next, Error> {
         let now = self.outside.clock.now();
         let mut state = self.lock();
-        if state.closing {
-            return Err(Error::unavailable("the daemon is stopping"));
-        }
+        let (closing, most_waiters) = (state.closing, state.most_waiters);
         state.config.profile(profile)?;
         let slot = state.slots.entry(profile.to_owned()).or_insert_with(Slot::new);
         if slot.ask(&now) {
@@ -327,15 +344,21 @@ impl Inner {
         }
         match slot.decide(&now, min_valid, self.manner) {
             Decision::Serve(lease) => Ok(Next::Serve(serve(lease, &now))),
+            Decision::ServeAndRenew(lease) if closing => Ok(Next::Serve(serve(lease, &now))),
             Decision::ServeAndRenew(lease) => {
                 self.start(&mut state, profile, min_valid);
                 Ok(Next::Serve(serve(lease, &now)))
             }
             Decision::Refuse(error) => Err(error),
             Decision::TooDemanding(lease) => Err(too_demanding(profile, min_valid, &lease)),
+            // Nothing is asked any more, but what memory holds is good to the last.
+            Decision::Wait(patience) if closing => match slot.valid(&now).filter(|_| patience.then_take_the_old) {
+                Some(lease) => Ok(Next::Serve(serve(lease, &now))),
+                None => Err(Error::unavailable("the daemon is stopping")),
+            },
             Decision::Wait(patience) => {
-                if slot.waiters >= MOST_WAITERS {
-                    return Err(Error::unavailable(format!("{MOST_WAITERS} clients wait for {profile} already")));
+                if slot.waiters >= most_waiters {
+                    return Err(Error::unavailable(format!("{most_waiters} clients wait for {profile} already")));
                 }
                 slot.waiters += 1;
                 let waiting = Waiting { inner: self.clone(), profile: profile.to_owned(), slot: slot.id };

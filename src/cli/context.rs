@@ -47,6 +47,11 @@ impl Context {
         Ok(Client::new(&self.socket()?, ANSWER))
     }
 
+    /// For a request that follows on what took `already`: both together stay within an SDK's patience.
+    pub(super) fn client_within(&self, already: Duration) -> Result<Client, Error> {
+        Ok(Client::new(&self.socket()?, ANSWER.saturating_sub(already).max(Duration::from_secs(2))))
+    }
+
     pub(super) fn keyring(&self, config: &Config, limit: Duration) -> Arc<OsKeyring> {
         Arc::new(OsKeyring::new(self.paths.state.clone(), config.keyring, limit))
     }

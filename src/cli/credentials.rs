@@ -29,31 +29,48 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
 }
 
 /// The JSON, whoever fetches it.
-pub(super) async fn fetch(context: &Context, profile: &str, min_valid: Option<Duration>) -> Result<String, Error> {
-    let client = context.client()?;
+async fn fetch(context: &Context, profile: &str, min_valid: Option<Duration>) -> Result<String, Error> {
     let path = match min_valid {
         Some(wanted) => format!("/v1/profiles/{profile}/credentials?min_valid={}", wanted.as_secs()),
         None => format!("/v1/profiles/{profile}/credentials"),
     };
-    match client.get(&path).await {
-        Ok(json) => return Ok(json),
+    match ask_daemon(context, &path, |config| config.profile(profile).map(|_| ())).await? {
+        Ok(json) => Ok(json),
+        Err(config) => one_shot(context, config, profile, min_valid).await,
+    }
+}
+
+/// A flight of our own, which takes 17 s at most, is not begun later than this.
+const LATEST_FLIGHT: Duration = Duration::from_secs(3);
+
+/// What the daemon answers, which is started if there is none; or the config, where there can be no daemon and the work
+/// is this process's. `known` refuses what the config does not have: a daemon is not started to say so.
+pub(super) async fn ask_daemon(
+    context: &Context,
+    path: &str,
+    known: impl FnOnce(&Config) -> Result<(), Error>,
+) -> Result<Result<String, Config>, Error> {
+    let started = tokio::time::Instant::now();
+    match context.client()?.get(path).await {
+        Ok(answer) => return Ok(Ok(answer)),
         Err(ClientError::Error(error)) => return Err(error),
         Err(ClientError::Nobody) => {}
     }
     let config = context.config()?;
-    // Told here: a daemon is not started to say that there is no such profile.
-    config.profile(profile)?;
+    known(&config)?;
     if config.autostart {
         match start::ensure_daemon(context).await {
-            Ok(()) => match client.get(&path).await {
-                Ok(json) => return Ok(json),
+            Ok(()) => match context.client_within(started.elapsed())?.get(path).await {
+                Ok(answer) => return Ok(Ok(answer)),
                 Err(ClientError::Error(error)) => return Err(error),
                 Err(ClientError::Nobody) => {}
             },
+            // Too late for a flight of our own within an SDK's patience.
+            Err(error) if started.elapsed() > LATEST_FLIGHT => return Err(error),
             Err(error) => eprintln_if_person(&format!("valetkey: no daemon ({error}); asking the issuer from here")),
         }
     }
-    one_shot(context, config, profile, min_valid).await
+    Ok(Err(config))
 }
 
 /// The same flight in this process, under the same locks.
@@ -67,6 +84,7 @@ async fn one_shot(
     let wanted = min_valid.map_or(0, |wanted| i64::try_from(wanted.as_secs()).unwrap_or(i64::MAX));
     let served = broker.credentials(profile, wanted).await;
     broker.settle(SETTLE).await;
+    broker.close().await;
     Ok(served?.process_json())
 }
 

@@ -8,7 +8,11 @@ use crate::system::watch::Watch;
 use crate::system::{config_file, process};
 use listenfd::ListenFd;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -18,7 +22,6 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args) -> Result<(), Error> {
-    process::keep_memory_private();
     if args.detached {
         process::leave_session();
     }
@@ -89,8 +92,26 @@ fn follow_signals(orders: Orders) -> Result<(), Error> {
 }
 
 /// To standard error: the journal under systemd, a file of ours where a command started us.
+///
+/// Of other crates only warnings are let through, whatever VALETKEY_LOG says: at lower levels they show requests and
+/// answers whole, secrets included.
 fn log() {
-    let filter = EnvFilter::try_from_env("VALETKEY_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let plain = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
-    let _ = plain.with_target(false).try_init();
+    let wanted = EnvFilter::try_from_env("VALETKEY_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let ours = filter_fn(|meta| meta.target().starts_with("valetkey") || *meta.level() <= Level::WARN);
+    let plain = tracing_subscriber::fmt::layer().with_writer(|| Log).with_ansi(false).with_target(false);
+    let _ = tracing_subscriber::registry().with(plain.with_filter(wanted.and(ours))).try_init();
+}
+
+/// Standard error, on which a daemon neither waits nor fails: its reader may have stopped, its disk may be full.
+struct Log;
+
+impl std::io::Write for Log {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        crate::wire::tell_now(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }

@@ -2,13 +2,13 @@
 
 use super::context::{ATTENDED, Context};
 use super::start;
-use crate::broker::StoredLogin;
+use crate::broker::{Broker, Manner, StoredLogin};
 use crate::config::{Config, LoginEntry, Settings};
 use crate::credentials::written;
 use crate::daemon::ClientError;
 use crate::error::Error;
 use crate::login::{self, AccessRequest, SignIn, Source};
-use crate::ports::{Keyring, Outside, Prompt, Tier};
+use crate::ports::{Outside, Prompt, Tier};
 use crate::provider::Answer;
 use crate::secret::Secret;
 use crate::system::prompt::Terminal;
@@ -58,7 +58,8 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
         start::ensure_daemon(context).await?;
         hand_in(context, &entry.name, Some(&stored.to_secret())).await?;
     } else {
-        keyring.store(&entry.name, &stored.to_secret()).await?;
+        let broker = Broker::new(outside.clone(), &context.paths.state, config.clone(), Manner::OneShot);
+        broker.store_login(&entry.name, &stored).await?;
         hand_in(context, &entry.name, None).await?;
     }
     if let Some(sentence) = keyring.pinned_now() {
@@ -111,7 +112,7 @@ async fn try_out(config: &Config, entry: &LoginEntry, secret: &mut Secret, outsi
 }
 
 /// The login of that name, of the profile of that name, or the one that a kind without required settings makes by itself.
-fn entry(config: &Config, name: &str) -> Result<LoginEntry, Error> {
+pub(super) fn entry(config: &Config, name: &str) -> Result<LoginEntry, Error> {
     if let Some(entry) = config.logins.get(name) {
         return Ok(entry.clone());
     }
@@ -146,7 +147,7 @@ fn source(context: &Context, args: &Args, outside: &Outside) -> Result<Source, E
 }
 
 /// Tells a running daemon: the secret itself, or that what rests in the keyring has changed.
-async fn hand_in(context: &Context, login: &str, secret: Option<&Secret>) -> Result<(), Error> {
+pub(super) async fn hand_in(context: &Context, login: &str, secret: Option<&Secret>) -> Result<(), Error> {
     match context.client()?.post(&format!("/v1/logins/{login}"), secret).await {
         Ok(_) => Ok(()),
         Err(ClientError::Nobody) if secret.is_none() => Ok(()),

@@ -6,10 +6,14 @@ mod context;
 mod credentials;
 mod daemon;
 mod demo;
+mod list;
 mod login;
+mod logout;
+mod remove;
 mod start;
 mod status;
 mod stop;
+mod token;
 
 use crate::error::Error;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -33,6 +37,14 @@ enum Verb {
     Add(add::Args),
     /// Sign in: test a secret at its issuer and keep it in the keyring
     Login(login::Args),
+    /// Sign out: remove a login's secret from the keyring
+    Logout(logout::Args),
+    /// Print a fresh bearer token of a login
+    Token(token::Args),
+    /// List the profiles of the config
+    List,
+    /// Remove a profile from the config
+    Remove(remove::Args),
     /// Print the credentials of a profile as credential_process JSON
     Credentials(credentials::Args),
     /// Write the profiles into ~/.aws/config
@@ -49,6 +61,7 @@ enum Verb {
 
 /// Runs the command with the arguments of the process, the program's name first.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    crate::system::process::keep_memory_private();
     let matches = match add::with_kinds(Cli::command()).try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(usage) => {
@@ -77,7 +90,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprint!("{}", error.text());
+            crate::wire::tell(&error.text());
             ExitCode::from(error.kind().exit_code())
         }
     }
@@ -91,6 +104,10 @@ async fn dispatch(verb: Verb, matches: &clap::ArgMatches) -> Result<(), Error> {
             add::run(&Context::new()?, &args, given)
         }
         Verb::Login(args) => login::run(&Context::new()?, &args).await,
+        Verb::Logout(args) => logout::run(&Context::new()?, &args).await,
+        Verb::Token(args) => token::run(&Context::new()?, &args).await,
+        Verb::List => list::run(&Context::new()?),
+        Verb::Remove(args) => remove::run(&Context::new()?, &args),
         Verb::Credentials(args) => credentials::run(&Context::new()?, &args).await,
         Verb::Configure(args) => configure::run(&Context::new()?, &args).await,
         Verb::Status(args) => status::run(&Context::new()?, &args).await,
@@ -108,9 +125,10 @@ fn print(text: &str) -> Result<(), Error> {
     use std::io::Write;
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Error::configuration(format!("cannot write to standard output: {error}"), "see where it goes"))
-        }
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::configuration(
+            format!("cannot write to standard output: {error}"),
+            "see where standard output goes",
+        )),
         _ => Ok(()),
     }
 }

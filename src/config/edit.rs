@@ -62,6 +62,19 @@ pub fn added(text: &str, addition: &Addition, file: &Path, home: &Path) -> Resul
     Ok(edited)
 }
 
+/// `text` without the profile and the comments right above it.
+pub fn removed(text: &str, profile: &str, file: &Path, home: &Path) -> Result<String, Error> {
+    Config::parse(text, file, home)?.profile(profile)?;
+    let mut document: DocumentMut =
+        text.parse().map_err(|_| Error::protocol("a config that was read cannot be edited"))?;
+    if let Some(profiles) = document.get_mut("profiles").and_then(Item::as_table_like_mut) {
+        profiles.remove(profile);
+    }
+    let edited = document.to_string();
+    Config::parse(&edited, file, home)?;
+    Ok(edited)
+}
+
 fn insert(document: &mut DocumentMut, parent: &str, name: &str, table: Table) -> Result<(), Error> {
     let parents = document.entry(parent).or_insert_with(|| {
         let mut parents = Table::new();
@@ -108,6 +121,14 @@ mod tests {
         assert!(after.starts_with(before), "{after}");
         let config = Config::parse(&after, Path::new("/c"), Path::new("/h")).unwrap();
         assert_eq!(config.profile("podaac").unwrap().login, "earthdata");
+    }
+
+    #[test]
+    fn what_was_added_is_removed_and_nothing_else() {
+        let before = "# mine\nautostart = false # so\n\n[logins.earthdata]\nkind = \"earthdata\" # NASA\n";
+        let after = removed(&add(before, &podaac()).unwrap(), "podaac", Path::new("/c"), Path::new("/h")).unwrap();
+        assert_eq!(after, before);
+        assert!(removed(before, "podaac", Path::new("/c"), Path::new("/h")).is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@ mod edit;
 mod read;
 mod settings;
 
-pub use edit::{Addition, added};
+pub use edit::{Addition, added, removed};
 pub use settings::{Key, Settings, Shape, is_loopback, nearest, read_duration};
 
 use crate::error::Error;

@@ -70,8 +70,7 @@ impl Client {
             .map_err(|_| ClientError::Error(Error::protocol("a request that is no HTTP")))?;
         let connector = Connector(std::sync::Arc::new(std::sync::Mutex::new(Some(stream))));
         let client = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(connector);
-        // Closed without a byte is a daemon that was just leaving.
-        let response = client.request(request).await.map_err(|_| ClientError::Nobody)?;
+        let response = client.request(request).await.map_err(|error| self.unanswered(&error))?;
         let (parts, body) = response.into_parts();
         let broken = |_| ClientError::Error(Error::unavailable("the daemon's answer broke off in the middle"));
         let body = Limited::new(body, MAX_BODY).collect().await.map_err(broken)?.to_bytes();
@@ -84,10 +83,23 @@ impl Client {
             let named = parts.headers.get(ERROR_HEADER).is_some();
             match Kind::from_status(parts.status.as_u16()).filter(|_| named) {
                 Some(_) => Error::protocol("the daemon is of another version, and its error cannot be read"),
-                None => Error::protocol(format!("what answers on {} is not valetkey's daemon", self.socket.display())),
+                None => self.not_ours(),
             }
         });
         Err(ClientError::Error(error))
+    }
+
+    /// Closed without a byte is a daemon that was just leaving. What speaks no HTTP is no daemon of ours.
+    fn unanswered(&self, error: &hyper_util::client::legacy::Error) -> ClientError {
+        let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<hyper::Error>());
+        if cause.is_some_and(hyper::Error::is_parse) {
+            return ClientError::Error(self.not_ours());
+        }
+        ClientError::Nobody
+    }
+
+    fn not_ours(&self) -> Error {
+        Error::protocol(format!("what answers on {} is not valetkey's daemon", self.socket.display()))
     }
 
     fn unreached(&self, error: ConnectError) -> ClientError {

@@ -44,7 +44,9 @@ impl Orders {
 pub async fn run(socket: Socket, broker: Broker, source: ConfigSource, descriptors: u64, orders: Orders) {
     let end = orders.end.clone();
     let routes = Routes::new(broker.clone(), source, orders.clone());
-    let server = Server::new(routes.clone(), descriptors);
+    let room = Server::room(descriptors);
+    broker.limit_waiters(room / 2);
+    let server = Server::new(routes.clone(), room);
     let renewals = tokio::spawn(broker.clone().renew_ahead());
     let reloads = tokio::spawn(async move {
         loop {

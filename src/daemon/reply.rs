@@ -24,6 +24,11 @@ pub(super) fn json_text(body: String) -> Reply {
     reply(StatusCode::OK, "application/json", body)
 }
 
+/// 200 with one line of text.
+pub(super) fn plain(line: &str) -> Reply {
+    reply(StatusCode::OK, "text/plain; charset=utf-8", format!("{line}\n"))
+}
+
 pub(super) fn json<T: Serialize>(value: &T) -> Reply {
     match serde_json::to_string(value) {
         Ok(text) => json_text(text + "\n"),

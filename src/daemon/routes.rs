@@ -5,6 +5,7 @@
 //! | `GET /v1/profiles` | names and kinds |
 //! | `GET /v1/profiles/P/credentials[?min_valid=30m]` | `credential_process` JSON |
 //! | `GET /v1/status` | what `valetkey status --json` prints |
+//! | `GET /v1/logins/L/token` | a bearer token and a newline: on this socket only |
 //! | `POST /v1/logins/L` | a person's secret handed in; empty: what rests in the keyring has changed |
 //! | `POST /v1/reload`, `POST /v1/stop` | |
 
@@ -79,6 +80,9 @@ impl Routes {
             }
             (&Method::GET, ["v1", "profiles"]) => Ok(reply::json(&self.broker.status().profiles)),
             (&Method::GET, ["v1", "status"]) => Ok(reply::json(&self.status().await)),
+            (&Method::GET, ["v1", "logins", login, "token"]) => {
+                self.broker.token(login).await.map(|token| reply::plain(token.expose()))
+            }
             (&Method::POST, ["v1", "logins", login]) => self.take_login(login, body).await,
             (&Method::POST, ["v1", "reload"]) => self.reload().await.map(|()| done()),
             (&Method::POST, ["v1", "stop"]) => {
@@ -131,7 +135,17 @@ impl Routes {
     /// Takes in an edited config before the request that follows the edit is answered.
     async fn follow_config(&self) {
         let mut source = self.source.lock().await;
-        if source.watch.as_mut().is_some_and(Watch::changed) {
+        let changed = match &mut source.watch {
+            Some(watch) => watch.changed(),
+            // Started before the config's directory was made, as a service is. (With profiles to serve, the disk is
+            // not touched here: the directory is one that cannot be watched.)
+            None if self.broker.config().profiles.is_empty() => {
+                source.watch = Watch::new(&source.file);
+                source.watch.is_some()
+            }
+            None => false,
+        };
+        if changed {
             let _ = self.load(&source).await;
         }
     }

@@ -33,9 +33,13 @@ const RESERVED: u64 = 64;
 const MOST_CONNECTIONS: u64 = 20_000;
 
 impl Server {
-    pub(super) fn new(routes: Arc<Routes>, descriptors: u64) -> Server {
-        let connections = descriptors.saturating_sub(RESERVED).clamp(16, MOST_CONNECTIONS);
-        let permits = Arc::new(Semaphore::new(usize::try_from(connections).unwrap_or(16)));
+    /// How many connections there is room for.
+    pub(super) fn room(descriptors: u64) -> usize {
+        usize::try_from(descriptors.saturating_sub(RESERVED).clamp(16, MOST_CONNECTIONS)).unwrap_or(16)
+    }
+
+    pub(super) fn new(routes: Arc<Routes>, room: usize) -> Server {
+        let permits = Arc::new(Semaphore::new(room));
         Server { routes, permits, connections: GracefulShutdown::new() }
     }
 

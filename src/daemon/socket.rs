@@ -85,8 +85,8 @@ fn listen(path: &Path) -> std::io::Result<StdListener> {
     let address = SocketAddrUnix::new(path)?;
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    // On the socket, before it has a name: bind gives the file this mode. The umask would do it too, but it is the whole
-    // process's, and a directory that another thread makes in that moment would be closed to ourselves.
+    // On Linux the file takes over the mode of the socket's own inode. A umask would do it too, but for the whole process:
+    // files that other threads make meanwhile would get it as well.
     rustix::fs::fchmod(&socket, Mode::from_bits_truncate(0o600))?;
     rustix::net::bind(&socket, &address)?;
     rustix::net::listen(&socket, BACKLOG)?;

@@ -8,12 +8,14 @@ mod kind;
 mod place;
 mod reply;
 mod request;
+mod text;
 
 pub use connect::{ConnectError, connect};
 pub use kind::Kind;
 pub use place::{PlaceError, Presence, Surroundings, private_directory};
 pub use reply::{MAX_REPLY, Reply, ReplyError};
 pub use request::{NAME_RULE, credentials_request, valid_name};
+pub use text::{printable, tell, tell_now};
 
 /// The header of every error that valetkey itself answers; its value is [`Kind::name`].
 /// A reply without it that is no 200 did not come from us.

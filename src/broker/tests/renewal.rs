@@ -92,7 +92,7 @@ async fn f30_an_issuer_that_repeats_itself_is_not_asked_in_a_loop() {
 }
 
 #[tokio::test]
-async fn a_closed_broker_starts_nothing() {
+async fn a_closed_broker_serves_what_it_holds_and_starts_nothing() {
     let rig = Rig::new().await;
     let broker = rig.daemon();
     broker.credentials("p", 0).await.unwrap();
@@ -100,6 +100,8 @@ async fn a_closed_broker_starts_nothing() {
     rig.clock.advance(2000);
     broker.close().await;
     broker.clone().renew_ahead().await;
+    broker.credentials("p", 0).await.expect("P0: it is valid");
+    rig.clock.advance(1595);
     assert_eq!(kind(&broker.credentials("p", 0).await), Kind::Unavailable);
     broker.settle(LONGEST_WAIT).await;
     assert_eq!(rig.asked(), 1);

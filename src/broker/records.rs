@@ -1,0 +1,74 @@
+//! Failures on record: read and written for every process, and when what failed may be asked again.
+
+use super::Inner;
+use super::disk::Owner;
+use crate::cache::{Again, Fingerprint, Record};
+use crate::error::{Error, Remedy};
+use crate::freshness::{clamp_retry_after, rest_after_failure};
+use crate::ports::Moment;
+use crate::seal::random_share;
+use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+
+impl Inner {
+    /// The failure on record that has this fingerprint, whether or not its time is over.
+    pub(super) async fn record(&self, owner: Owner, print: &Fingerprint) -> Option<Record> {
+        self.disk.record(owner).await.ok().flatten().filter(|record| record.fingerprint == print.as_str())
+    }
+
+    /// Writes a failure down for every process. The owner's lock is held.
+    pub(super) async fn put_on_record(&self, owner: Owner, print: &Fingerprint, error: Error) -> Record {
+        let now = self.outside.clock.now();
+        let attempts = self.record(owner.clone(), print).await.map_or(0, |last| last.attempts).saturating_add(1);
+        let again = again(&error, attempts, random_share(), &now);
+        tracing::warn!(?owner, kind = error.kind().name(), attempts, "{error}");
+        let record = Record::new(error, print, again, attempts, &now);
+        let written = self.disk.write_record(owner, Some(record.clone())).await;
+        self.note("failures", written.err().map(|error| error.to_string()));
+        record
+    }
+}
+
+/// When what failed may be asked again: a refused login never by itself, a missing right once a minute,
+/// the rest when the issuer says, or with growing pauses.
+fn again(error: &Error, attempts: u32, jitter: f64, now: &Moment) -> Again {
+    let wait = match error {
+        Error::LoginRequired { remedy: Remedy::SignIn(_), .. } => return Again::WithAnotherLogin,
+        Error::Denied { .. } => Duration::from_secs(60),
+        // An issuer that always says one second is no reason to ask it every second.
+        Error::Unavailable { retry_after: Some(seconds), .. } => {
+            clamp_retry_after(Duration::from_secs(*seconds)).max(rest_after_failure(attempts, jitter))
+        }
+        _ => rest_after_failure(attempts, jitter),
+    };
+    let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::ZERO);
+    Again::At(now.wall.checked_add(wait).unwrap_or(Timestamp::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lease::tests::moment;
+
+    #[test]
+    fn each_kind_of_failure_has_its_pause() {
+        let now = moment(0);
+        let pause = |error: &Error, attempts| match again(error, attempts, 1.0, &now) {
+            Again::At(time) => Some(time.as_second() - now.wall.as_second()),
+            Again::WithAnotherLogin => None,
+        };
+        assert_eq!(pause(&Error::sign_in("x", "no"), 1), None);
+        let denied = Error::Denied { message: String::new(), url: None, hint: String::new() };
+        assert_eq!(pause(&denied, 9), Some(60));
+        let told = Error::Unavailable { message: String::new(), retry_after: Some(120) };
+        assert_eq!(pause(&told, 1), Some(120));
+        let soon = Error::Unavailable { message: String::new(), retry_after: Some(0) };
+        assert_eq!(pause(&soon, 20), Some(60), "the issuer's impatience does not end ours");
+        let never = Error::Unavailable { message: String::new(), retry_after: Some(u64::MAX) };
+        assert_eq!(pause(&never, 1), Some(900));
+        let locked = Error::LoginRequired { message: String::new(), remedy: Remedy::UnlockKeyring };
+        assert_eq!(pause(&locked, 1), Some(2), "unlocking is enough: nobody has to sign in anew");
+        assert_eq!(pause(&Error::unavailable(""), 1), Some(2));
+        assert_eq!(pause(&Error::unavailable(""), 20), Some(60));
+    }
+}

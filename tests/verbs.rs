@@ -1,0 +1,57 @@
+//! Verbs around a login: token, logout, list, remove; with a daemon and without.
+
+mod common;
+
+use common::{Issuer, Place, credentials, stderr};
+use valetkey::standin::Standin;
+
+fn stage(head: &str) -> (Issuer, Place, String) {
+    let (issuer, place) = (Issuer::start(), Place::new());
+    place.configure(&issuer.earthdata_config(&format!("keyring = \"file\"\n{head}")));
+    let token = issuer.standin.mint_token("ada", 3600);
+    assert!(place.login("earthdata", &token).status.success());
+    (issuer, place, token)
+}
+
+#[test]
+fn a_token_comes_as_a_line_or_a_header_with_a_daemon_and_without() {
+    for head in ["", "autostart = false"] {
+        let (_issuer, place, token) = stage(head);
+        let plain = place.command(&["token", "earthdata"]);
+        assert_eq!((String::from_utf8_lossy(&plain.stdout).trim_end(), stderr(&plain).as_str()), (token.as_str(), ""));
+        let header = place.command(&["token", "earthdata", "--header"]);
+        assert_eq!(String::from_utf8_lossy(&header.stdout), format!("Authorization: Bearer {token}\n"));
+        let unknown = place.command(&["token", "earthdate"]);
+        assert_eq!(unknown.status.code(), Some(6));
+        assert!(stderr(&unknown).contains("did you mean earthdata?"), "{}", stderr(&unknown));
+    }
+}
+
+#[test]
+fn after_a_logout_nothing_is_given_out_and_nothing_is_sent() {
+    let (issuer, place, _) = stage("");
+    credentials(&place.helper("podaac"));
+    let asked = issuer.standin.requests().len();
+    let out = place.command(&["logout", "earthdata"]);
+    assert!(out.status.success(), "{}", stderr(&out));
+    let refused = place.helper("podaac");
+    assert_eq!(refused.status.code(), Some(3));
+    assert!(stderr(&refused).contains("hint: run: valetkey login earthdata"), "{}", stderr(&refused));
+    assert_eq!(place.command(&["token", "earthdata"]).status.code(), Some(3));
+    assert_eq!(issuer.standin.requests().len(), asked);
+    let twice = place.command(&["logout", "earthdata"]);
+    assert!(twice.status.success(), "{}", stderr(&twice));
+}
+
+#[test]
+fn a_removed_profile_is_gone_and_its_login_stays() {
+    let (issuer, place, _) = stage("");
+    let listed = place.command(&["list"]);
+    assert!(String::from_utf8_lossy(&listed.stdout).contains("podaac"), "{}", stderr(&listed));
+    assert!(place.command(&["remove", "podaac"]).status.success());
+    assert_eq!(place.helper("podaac").status.code(), Some(6));
+    assert_eq!(place.command(&["remove", "podaac"]).status.code(), Some(6));
+    place.configure(&issuer.earthdata_config("keyring = \"file\""));
+    credentials(&place.helper("podaac"));
+    assert_eq!(issuer.standin.count(Standin::TEA), 2, "once at login, once now");
+}
