@@ -67,7 +67,11 @@ impl Lease {
     /// Seconds that remain: the lesser of what the wall clock (with the issuer's offset) and, in the boot of the issue,
     /// the boot-time clock say. Never more than the life at issue, however the clocks jump.
     pub fn remaining(&self, now: &Moment) -> i64 {
-        let by_wall = seconds_between(now.wall, self.credentials.expiration).saturating_sub(self.offset);
+        let mut by_wall = seconds_between(now.wall, self.credentials.expiration).saturating_sub(self.offset);
+        if self.boot_id != now.boot_id {
+            // Since then the clock may have been put right: the offset that was learnt must not add to what is left.
+            by_wall = by_wall.min(seconds_between(now.wall, self.credentials.expiration));
+        }
         let by_boot = if self.boot_id == now.boot_id {
             let elapsed = now.boot.saturating_sub(self.issued_boot).as_secs();
             self.life.saturating_sub(i64::try_from(elapsed).unwrap_or(i64::MAX))

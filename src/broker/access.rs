@@ -13,6 +13,7 @@ use crate::provider::Need;
 use crate::seal::random_share;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::OwnedMutexGuard;
 
 /// Why there is no access.
 pub(super) enum AccessFailure {
@@ -46,23 +47,32 @@ impl Inner {
         }
         let owner = || Owner::Login(name.clone());
         let before = self.record(owner(), print).await.map(|record| record.id);
-        let guard = self.login_turn(name).await.map_err(AccessFailure::NotAsked)?;
+        let turn = self.login_turn(name).await.map_err(AccessFailure::NotAsked)?;
         // Under the lock: somebody else may have made the request meanwhile, or failed at it.
         let stored = self.stored_access(name, print, key).await;
         if let Some(stored) = stored.filter(|access| Some(access) != rejected && suits(access, need)) {
             return Ok(stored);
         }
-        if let Some(record) = self.record(owner(), print).await.filter(|record| Some(&record.id) != before.as_ref()) {
+        let now = self.outside.clock.now();
+        let fresh = |record: &Record| Some(&record.id) != before.as_ref() || record.rest(&now) > Duration::ZERO;
+        if let Some(record) = self.record(owner(), print).await.filter(fresh) {
             return Err(AccessFailure::OnRecord(Box::new(record)));
         }
         // A task of its own, and the lock with it: what happens from here to the store must not be cut off with the
         // flight, nor may another process begin the same before it is over.
         let (inner, entry, rejected) = (self.clone(), entry.clone(), rejected.cloned());
         let (print, key) = (print.clone(), key.clone());
-        self.rotations.send_modify(|count| *count += 1);
+        {
+            // Together, so that none begins after `close` has counted them.
+            let state = self.lock();
+            if state.closing {
+                return Err(AccessFailure::NotAsked(Error::unavailable("the daemon is stopping")));
+            }
+            self.rotations.send_modify(|count| *count += 1);
+        }
         let exchange = tokio::spawn(async move {
             let _counted = Counted(inner.clone());
-            let _guard = guard;
+            let _turn = turn;
             match inner.exchange(&entry, need, rejected.as_ref(), &print, &key).await {
                 Ok(access) => Ok(access),
                 Err(Exchange::NotSent(error)) => Err(AccessFailure::NotAsked(error)),
@@ -85,10 +95,10 @@ impl Inner {
         key: &SealingKey,
     ) -> Result<Access, Exchange> {
         let name = &entry.name;
-        let stored = self.ready_login(name, key).await.map_err(Exchange::NotSent)?;
+        let stored = self.ready_login(entry, key).await.map_err(Exchange::NotSent)?;
         let granted = self.ask_login(entry, &stored, need, rejected).await.map_err(Exchange::Failed)?;
         if let Some(secret) = granted.rotated {
-            self.keep_rotated(name, &stored, stored.rotated(secret), key).await.map_err(Exchange::Failed)?;
+            self.keep_rotated(name, &stored, stored.rotated(secret), key).await;
         }
         if let Some(expires) = granted.expires {
             let (owner, print, key) = (name.clone(), print.clone(), key.clone());
@@ -99,37 +109,39 @@ impl Inner {
         Ok(granted.access)
     }
 
-    /// The login as it is stored, in a store that was just written to: the old secret dies with the exchange.
-    async fn ready_login(&self, name: &str, key: &SealingKey) -> Result<StoredLogin, Error> {
+    /// The login as it is stored. Where the old secret dies with the exchange, in a store that was just written to.
+    async fn ready_login(&self, entry: &LoginEntry, key: &SealingKey) -> Result<StoredLogin, Error> {
+        let name = &entry.name;
         let _turn = self.store_turn(name).await;
         let stored = self.current_login(name, key).await?.ok_or_else(|| not_signed_in(name))?;
-        self.put_login(name, &stored).await?;
+        if entry.login.rotates(&stored.secret) {
+            self.put_login(name, &stored).await?;
+        }
         Ok(stored)
     }
 
-    /// Stores a rotated secret if the version there is still the one that was read; seals it into a pending file where
-    /// the store fails.
-    async fn keep_rotated(
-        &self,
-        name: &str,
-        read: &StoredLogin,
-        rotated: StoredLogin,
-        key: &SealingKey,
-    ) -> Result<(), Error> {
+    /// Stores a rotated secret if the version there is still the one that was read. Where the store fails it is sealed
+    /// into a pending file; where that fails too it stays in memory until one of them works again.
+    async fn keep_rotated(&self, name: &str, read: &StoredLogin, rotated: StoredLogin, key: &SealingKey) {
         let _turn = self.store_turn(name).await;
-        match self.stored_login(name).await {
+        let error = match self.stored_login(name).await {
             Ok(there) if there.as_ref().is_none_or(|there| there.version != read.version) => {
                 tracing::info!(login = name, "somebody signed in or out during a rotation, which stands");
-                return Ok(());
+                return;
             }
-            // A store that cannot be read now is written to all the same: most likely the secret is sealed below.
-            _ => {}
-        }
-        let Err(error) = self.put_login(name, &rotated).await else { return Ok(()) };
+            Ok(_) => match self.put_login(name, &rotated).await {
+                Ok(()) => return,
+                Err(error) => error,
+            },
+            // What cannot be read must not be written over: a sign-in may have come between.
+            Err(error) => error,
+        };
         self.note("keyring", Some(format!("a rotated secret of {name} waits to be stored: {error}")));
         let pending = Pending { instead_of: read.version.clone(), login: rotated.to_secret() };
-        let (owner, key) = (name.to_owned(), key.clone());
-        self.disk.run(move |cache| cache.write_pending(&owner, &key, &pending)).await
+        let (owner, sealing, copy) = (name.to_owned(), key.clone(), pending.clone());
+        if self.disk.run(move |cache| cache.write_pending(&owner, &sealing, &copy)).await.is_err() {
+            self.lock().unstored.insert(name.to_owned(), pending);
+        }
     }
 
     async fn ask_login(
@@ -151,9 +163,15 @@ impl Inner {
         (left >= LEAST_ACCESS).then_some(stored.access)
     }
 
-    /// The login's lock, taken after the profile's and never before it.
-    async fn login_turn(&self, name: &str) -> Result<Option<Guard>, Error> {
-        self.lock_turn(Owner::Login(name.to_owned()), LONGEST_WAIT, name).await
+    /// The login's lock, taken after the profile's and never before it: within this process first, which holds where
+    /// files cannot be locked at all.
+    async fn login_turn(&self, name: &str) -> Result<Turn, Error> {
+        let mutex = self.lock().turns.entry(name.to_owned()).or_default().clone();
+        let ours = tokio::time::timeout(LONGEST_WAIT, mutex.lock_owned()).await;
+        let ours =
+            ours.map_err(|_| Error::unavailable(format!("the sign-in as {name} has not ended; still asking")))?;
+        let file = self.lock_turn(Owner::Login(name.to_owned()), LONGEST_WAIT, name).await?;
+        Ok(Turn { _file: file, _ours: ours })
     }
 
     /// The lock around a look at a stored login and the write that depends on it, held for no longer than that: so that
@@ -172,6 +190,8 @@ impl Inner {
                     tokio::time::sleep(Duration::from_secs_f64(0.01 + 0.03 * random_share())).await;
                 }
                 Ok(None) => return Err(Error::unavailable(format!("another process is still signing in as {name}"))),
+                // A disk that hangs may lock well: another process may be asking.
+                Err(error @ Error::Unavailable { .. }) => return Err(error),
                 Err(error) => {
                     self.note("lock", Some(error.to_string()));
                     return Ok(None);
@@ -179,6 +199,12 @@ impl Inner {
             }
         }
     }
+}
+
+/// A login's turn. The file is given back before another task of this process may try it.
+struct Turn {
+    _file: Option<Guard>,
+    _ours: OwnedMutexGuard<()>,
 }
 
 /// Why an exchange gave no access.

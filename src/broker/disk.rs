@@ -79,7 +79,7 @@ impl Disk {
 }
 
 /// A [`Subject`] that can be sent to another thread.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Owner {
     Profile(String),
     Login(String),

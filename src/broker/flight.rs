@@ -9,6 +9,7 @@ use crate::error::{Error, Remedy};
 use crate::freshness::{Freshness, LEAST_SERVED, LONGEST_WAIT, early_by, judge};
 use crate::lease::Lease;
 use crate::lock::Guard;
+use crate::login::Access;
 use crate::ports::{Moment, SealingKey};
 use crate::provider::Answer;
 use crate::seal::random_share;
@@ -150,7 +151,7 @@ impl Flight {
                 self.publish(Ok(lease.clone()));
                 let written = self.inner.disk.write_lease(&self.name, &basis.profile, &basis.key, &lease).await;
                 self.inner.note("cache", written.err().map(|error| error.to_string()));
-                self.clear_records().await;
+                self.clear_records(&basis).await;
                 Ok(())
             }
             Err(Attempt::NotAsked(error)) => Err(error),
@@ -239,15 +240,19 @@ impl Flight {
     /// Asks the issuer; if it refuses the access, once more with another, if the login has another.
     async fn issue(&self, basis: &Basis) -> Result<Lease, Attempt> {
         let provider = &self.profile.provider;
-        let mut refused = None;
+        let mut refused: Option<(Access, Error)> = None;
         for _ in 0..2 {
-            let access =
-                self.inner.access(&self.login, provider.need(), refused.as_ref(), &basis.login, &basis.key).await;
-            let access = match (access, refused.is_some()) {
+            let rejected = refused.as_ref().map(|(access, _)| access);
+            let access = self.inner.access(&self.login, provider.need(), rejected, &basis.login, &basis.key).await;
+            let access = match (access, &refused) {
                 (Ok(access), _) => access,
                 (Err(AccessFailure::OnRecord(record)), _) => return Err(Attempt::OnRecord(record)),
-                (Err(AccessFailure::NotAsked(error)), false) => return Err(Attempt::NotAsked(error)),
-                (Err(AccessFailure::NotAsked(error)), true) => return Err(Attempt::Asked(error)),
+                (Err(AccessFailure::NotAsked(error)), None) => return Err(Attempt::NotAsked(error)),
+                // The login has no other. Where the issuer said what is missing, that is what mends it.
+                (Err(AccessFailure::NotAsked(_)), Some((_, why @ Error::Denied { .. }))) => {
+                    return Err(Attempt::Asked(why.clone()));
+                }
+                (Err(AccessFailure::NotAsked(error)), Some(_)) => return Err(Attempt::Asked(error)),
             };
             match provider.issue(&access, &self.inner.outside.http).await {
                 Ok(Answer::Issued(issued)) => {
@@ -261,7 +266,7 @@ impl Flight {
                 Ok(Answer::Rejected(error)) if refused.is_some() => {
                     return Err(Attempt::Asked(self.for_this_login(error)));
                 }
-                Ok(Answer::Rejected(_)) => refused = Some(access),
+                Ok(Answer::Rejected(error)) => refused = Some((access, error)),
                 Err(error) => return Err(Attempt::Asked(self.for_this_login(error))),
             }
         }
@@ -296,12 +301,9 @@ impl Flight {
         self.remember(self.inner.put_on_record(owner, print, error).await)
     }
 
-    async fn clear_records(&self) {
-        for owner in [Owner::Profile(self.name.clone()), Owner::Login(self.login.name.clone())] {
-            if let Ok(Some(_)) = self.inner.disk.record(owner.clone()).await {
-                let _ = self.inner.disk.write_record(owner, None).await;
-            }
-        }
+    async fn clear_records(&self, basis: &Basis) {
+        self.inner.clear_record(Owner::Profile(self.name.clone()), &basis.profile).await;
+        self.inner.clear_record(Owner::Login(self.login.name.clone()), &basis.login).await;
     }
 
     /// Into memory; the error as it is told now.

@@ -81,7 +81,12 @@ impl Inner {
     pub(super) async fn current_login(&self, login: &str, key: &SealingKey) -> Result<Option<StoredLogin>, Error> {
         let Some(stored) = self.stored_login(login).await? else { return Ok(None) };
         let (name, sealing) = (login.to_owned(), key.clone());
-        let pending = self.disk.run(move |cache| cache.pending(&name, &sealing)).await?;
+        let in_memory = self.lock().unstored.get(login).cloned();
+        let pending = match in_memory {
+            Some(pending) => Some(pending),
+            // One that cannot be read is an error: the secret that is stored may be dead, and its use end the session.
+            None => self.disk.run(move |cache| cache.pending(&name, &sealing)).await?,
+        };
         let Some(pending) = pending else { return Ok(Some(stored)) };
         let rotated = StoredLogin::from_secret(&pending.login).filter(|_| pending.instead_of == stored.version);
         if let Some(rotated) = &rotated
@@ -90,8 +95,10 @@ impl Inner {
             self.note("keyring", Some(format!("a rotated secret of {login} waits to be stored: {error}")));
             return Ok(Some(rotated.clone()));
         }
+        self.lock().unstored.remove(login);
         let name = login.to_owned();
-        self.disk.run(move |cache| cache.clear_pending(&name)).await?;
+        let cleared = self.disk.run(move |cache| cache.clear_pending(&name)).await;
+        self.note("keyring", cleared.err().map(|error| error.to_string()));
         Ok(Some(rotated.unwrap_or(stored)))
     }
 }

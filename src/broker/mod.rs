@@ -17,15 +17,16 @@ mod token;
 pub use logins::{StoredLogin, not_signed_in};
 pub use status::{ProfileStatus, Status};
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Pending};
 use crate::config::Config;
 use crate::error::Error;
 use crate::freshness::{LEAST_SERVED, LONGEST_WAIT, early_by};
 use crate::lease::Lease;
 use crate::ports::{Moment, Outside};
-use disk::Disk;
+use disk::{Disk, Owner};
 use flight::Outcome;
 use jiff::{SignedDuration, Timestamp};
+use records::Kept;
 use slot::{Decision, Slot};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -72,6 +73,12 @@ struct State {
     config: Arc<Config>,
     slots: HashMap<String, Slot>,
     next_flight: u64,
+    /// Failures, beside those on disk.
+    records: HashMap<Owner, Kept>,
+    /// One exchange at a time for each login.
+    turns: HashMap<String, Arc<tokio::sync::Mutex<()>>>,
+    /// Rotated secrets that neither keyring nor disk took.
+    unstored: HashMap<String, Pending>,
     closing: bool,
     most_waiters: usize,
     /// What does not work as it should though answers go out, by area.
@@ -91,6 +98,9 @@ impl Broker {
                 config: Arc::new(config),
                 slots: HashMap::new(),
                 next_flight: 0,
+                records: HashMap::new(),
+                turns: HashMap::new(),
+                unstored: HashMap::new(),
                 closing: false,
                 most_waiters: MOST_WAITERS,
                 troubles: BTreeMap::new(),
@@ -195,7 +205,7 @@ impl Broker {
             let _turn = self.0.store_turn(login).await;
             self.0.put_login(login, stored).await?;
         }
-        self.login_changed(login);
+        self.drop_dependent(login).await;
         Ok(())
     }
 
@@ -205,8 +215,19 @@ impl Broker {
             let _turn = self.0.store_turn(login).await;
             self.0.outside.keyring.delete(login).await?;
         }
-        self.login_changed(login);
+        self.drop_dependent(login).await;
         Ok(())
+    }
+
+    /// Forgets, in memory and on disk, what depended on the secret that was there before.
+    async fn drop_dependent(&self, login: &str) {
+        self.login_changed(login);
+        self.0.lock().unstored.remove(login);
+        let config = self.config();
+        let profiles = config.profiles.values().filter(|profile| profile.login == login);
+        let (login, profiles) = (login.to_owned(), profiles.map(|profile| profile.name.clone()).collect::<Vec<_>>());
+        let dropped = self.0.disk.run(move |cache| cache.forget(&login, &profiles)).await;
+        self.note("cache", dropped.err().map(|error| error.to_string()));
     }
 
     /// The stored secret of `login`; None where nobody has signed in.

@@ -11,22 +11,51 @@ use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
 impl Inner {
-    /// The failure on record that has this fingerprint, whether or not its time is over.
+    /// The failure on record that has this fingerprint, whether or not its time is over. What could not be written, or
+    /// cannot be read now, is answered from memory: a disk that fails is no reason to send a refused secret again.
     pub(super) async fn record(&self, owner: Owner, print: &Fingerprint) -> Option<Record> {
-        self.disk.record(owner).await.ok().flatten().filter(|record| record.fingerprint == print.as_str())
+        let found = self.disk.record(owner.clone()).await;
+        let mut state = self.lock();
+        let kept = state.records.get(&owner);
+        let record = match found {
+            Ok(Some(record)) => Some(record),
+            // Taken off by another process, unless it never got there.
+            Ok(None) => kept.filter(|kept| !kept.written).map(|kept| kept.record.clone()),
+            Err(_) => kept.map(|kept| kept.record.clone()),
+        };
+        if record.is_none() {
+            state.records.remove(&owner);
+        }
+        record.filter(|record| record.fingerprint == print.as_str())
     }
 
-    /// Writes a failure down for every process. The owner's lock is held.
+    /// Writes a failure down for every process.
     pub(super) async fn put_on_record(&self, owner: Owner, print: &Fingerprint, error: Error) -> Record {
         let now = self.outside.clock.now();
         let attempts = self.record(owner.clone(), print).await.map_or(0, |last| last.attempts).saturating_add(1);
         let again = again(&error, attempts, random_share(), &now);
         tracing::warn!(?owner, kind = error.kind().name(), attempts, "{error}");
         let record = Record::new(error, print, again, attempts, &now);
-        let written = self.disk.write_record(owner, Some(record.clone())).await;
+        let written = self.disk.write_record(owner.clone(), Some(record.clone())).await;
+        self.lock().records.insert(owner, Kept { record: record.clone(), written: written.is_ok() });
         self.note("failures", written.err().map(|error| error.to_string()));
         record
     }
+
+    /// Takes a failure off record, if it is of this fingerprint: another session's is not ours to forgive.
+    pub(super) async fn clear_record(&self, owner: Owner, print: &Fingerprint) {
+        if self.record(owner.clone(), print).await.is_some() {
+            self.lock().records.remove(&owner);
+            let _ = self.disk.write_record(owner, None).await;
+        }
+    }
+}
+
+/// A record in memory beside the one on disk.
+#[derive(Debug)]
+pub(super) struct Kept {
+    record: Record,
+    written: bool,
 }
 
 /// When what failed may be asked again: a refused login never by itself, a missing right once a minute,

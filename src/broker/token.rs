@@ -5,6 +5,7 @@ use super::disk::Owner;
 use super::{Broker, Inner};
 use crate::config::LoginEntry;
 use crate::error::Error;
+use crate::freshness::LONGEST_WAIT;
 use crate::login::Access;
 use crate::provider::Need;
 use crate::secret::Secret;
@@ -26,7 +27,12 @@ impl Broker {
                 format!("name a login of kind {}", kinds.join(" or ")),
             ));
         }
-        self.0.token(&entry).await
+        // An exchange that was sent goes on to its end and is stored; who waits for it does not.
+        let answered = tokio::time::timeout(LONGEST_WAIT, self.0.token(&entry)).await;
+        answered.unwrap_or_else(|_| {
+            let seconds = LONGEST_WAIT.as_secs();
+            Err(Error::unavailable(format!("the issuer of {login} has not answered within {seconds} s; still asking")))
+        })
     }
 }
 

@@ -90,6 +90,16 @@ impl Cache {
         directory.remove(&sealed::file_name(login)).map_err(|error| disk(&directory, "remove", &error))
     }
 
+    /// Removes what a login and its profiles left: stored access, a pending secret, leases.
+    pub fn forget(&self, login: &str, profiles: &[String]) -> Result<(), Error> {
+        for name in ["access", "pending"] {
+            let directory = self.directory(name)?;
+            directory.remove(&sealed::file_name(login)).map_err(|error| disk(&directory, "remove from", &error))?;
+        }
+        let directory = self.directory("cache")?;
+        profiles.iter().try_for_each(|profile| sealed::remove_leases(&directory, profile, None))
+    }
+
     /// The failure on record.
     pub fn record(&self, subject: Subject<'_>) -> Result<Option<Record>, Error> {
         let directory = self.directory("failures")?;

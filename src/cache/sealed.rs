@@ -86,8 +86,13 @@ pub(super) fn write_lease(
     let name = lease_name(profile, fingerprint);
     let bytes = [end.to_le_bytes().as_slice(), &sealed].concat();
     directory.write(&name, &bytes).map_err(|error| disk(directory, "write to", &error))?;
+    remove_leases(directory, profile, Some(&name))
+}
+
+/// Removes the profile's leases, whatever their fingerprints, but for the file `keep`.
+pub(super) fn remove_leases(directory: &PrivateDir, profile: &str, keep: Option<&str>) -> Result<(), Error> {
     for old in names(directory)? {
-        if old != name && is_lease_of(profile, &old) {
+        if Some(old.as_str()) != keep && is_lease_of(profile, &old) {
             directory.remove(&old).map_err(|error| disk(directory, "remove from", &error))?;
         }
     }

@@ -44,6 +44,12 @@ pub trait Login: Debug + Send + Sync {
     /// Whether `access` sends requests for this secret: then its outcome is stored and shared under the login's lock.
     fn asks_issuer(&self, secret: &Secret) -> bool;
 
+    /// Whether the issuer may give another secret in exchange for this one: then the store is shown to be writable before
+    /// anything is sent.
+    fn rotates(&self, _: &Secret) -> bool {
+        false
+    }
+
     /// What a person may know of the secret: who we are, until when. Without the secret itself.
     fn about(&self, secret: &Secret) -> About;
 }

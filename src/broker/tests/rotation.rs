@@ -39,6 +39,10 @@ impl Login for Rotating {
         })
     }
 
+    fn rotates(&self, _: &Secret) -> bool {
+        true
+    }
+
     fn asks_issuer(&self, _: &Secret) -> bool {
         true
     }

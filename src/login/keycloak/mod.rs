@@ -244,6 +244,10 @@ impl Login for Keycloak {
         !matches!(serde_json::from_str(secret.expose()), Ok(Stored::Token(_)))
     }
 
+    fn rotates(&self, secret: &Secret) -> bool {
+        matches!(serde_json::from_str(secret.expose()), Ok(Stored::Refresh(_)))
+    }
+
     fn about(&self, secret: &Secret) -> About {
         match serde_json::from_str(secret.expose()) {
             Ok(Stored::Password { username, .. }) => About { who: Some(username), until: None },
