@@ -48,3 +48,36 @@ async fn what_is_over_is_swept_when_the_scheduler_starts() {
     }
     scheduler.abort();
 }
+
+#[tokio::test]
+async fn f08_f12_a_rejected_token_is_sent_once_though_it_cannot_be_put_on_record() {
+    let rig = Rig::new().await;
+    rig.standin.revoke(rig.keyring.stored("earthdata").unwrap().secret.expose());
+    let file = rig.home.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let broker = Broker::new(rig.outside(), &file, rig.config(&["p", "q"]), Manner::Daemon);
+    for _ in 0..20 {
+        for profile in ["p", "q"] {
+            assert_eq!(kind(&broker.credentials(profile, 0).await), Kind::LoginRequired);
+        }
+        broker.settle(LONGEST_WAIT).await;
+        rig.clock.advance(11);
+    }
+    assert_eq!(rig.asked(), 1, "by one profile of the two");
+    rig.keyring.put("earthdata", &rig.new_login());
+    rig.clock.advance(11);
+    broker.credentials("p", 0).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_sign_out_leaves_nothing_on_disk_that_depended_on_it() {
+    let rig = Rig::new().await;
+    let broker = rig.daemon();
+    broker.credentials("p", 0).await.unwrap();
+    broker.settle(LONGEST_WAIT).await;
+    let cached = || std::fs::read_dir(rig.home.path().join("cache")).unwrap().count();
+    assert_eq!(cached(), 1);
+    broker.forget_login("earthdata").await.unwrap();
+    assert_eq!(cached(), 0);
+    assert_eq!(kind(&broker.credentials("p", 0).await), Kind::LoginRequired);
+}

@@ -206,3 +206,38 @@ async fn refused_access_is_exchanged_once_and_issued_twice_at_most() {
     assert_eq!(kind(&broker.credentials("p", 0).await), Kind::LoginRequired);
     assert_eq!((login.asked(), rig.asked()), (4, 4), "and is on record");
 }
+
+#[tokio::test]
+async fn f14_where_files_cannot_be_locked_exchanges_still_take_turns() {
+    let rig = Rig::new().await;
+    let login = Rotating::new(&rig, true, true);
+    std::fs::write(rig.home.path().join("locks"), "").unwrap();
+    let broker = login.broker(&rig, &TEN);
+    for task in TEN.map(|name| ask(&broker, name)) {
+        assert!(task.await.unwrap().is_err());
+    }
+    assert_eq!(login.asked(), 1);
+}
+
+#[tokio::test]
+async fn f12_a_rotation_that_neither_keyring_nor_disk_takes_stays_in_memory() {
+    let rig = Rig::new().await;
+    let login = Rotating::new(&rig, false, false);
+    let broker = login.broker(&rig, &["p", "q"]);
+    let asking = ask(&broker, "p");
+    login.wait_for(1).await;
+    // Both fail between the exchange and the store.
+    rig.keyring.state().writes_left = Some(0);
+    let pending = rig.home.path().join("pending");
+    std::fs::remove_dir_all(&pending).unwrap();
+    std::fs::write(&pending, "").unwrap();
+    login.gate.close();
+    asking.await.unwrap().unwrap();
+    assert_eq!(secret(&rig).as_deref(), Some("secret 0"), "neither took it");
+    // They work again: what was kept is stored before the next exchange.
+    rig.keyring.state().writes_left = None;
+    std::fs::remove_file(&pending).unwrap();
+    rig.clock.advance(3590);
+    ask(&broker, "q").await.unwrap().unwrap();
+    assert_eq!((login.asked(), secret(&rig).as_deref()), (2, Some("secret 2")));
+}
