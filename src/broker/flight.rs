@@ -103,6 +103,7 @@ enum Turn {
 impl Flight {
     async fn fly(self) {
         if let Err(error) = self.try_to_issue().await {
+            self.with_slot(|slot| slot.grounded = Some(error.clone()));
             self.publish(Err(error));
         }
     }

@@ -22,6 +22,8 @@ pub(super) struct Slot {
     pub(super) failure: Option<Record>,
     /// Boot-time until which a refused login is not looked up again.
     look_again: Duration,
+    /// Why the last flight never got to its issuer: nobody signed in, a locked keyring.
+    pub(super) grounded: Option<Error>,
     pub(super) flight: Option<Flying>,
     pub(super) waiters: usize,
     /// Spreads renewals. A flight judges what it finds on disk by the same number: else what is due here would be fresh
@@ -68,6 +70,7 @@ impl Slot {
             lease: None,
             failure: None,
             look_again: Duration::ZERO,
+            grounded: None,
             flight: None,
             waiters: 0,
             jitter: crate::seal::random_share(),
@@ -156,6 +159,7 @@ impl Slot {
             self.failure = None;
         }
         self.lease = Some(lease);
+        self.grounded = None;
     }
 
     /// Seconds from now until a renewal of a profile in use; None where none is to be planned.

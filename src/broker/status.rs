@@ -1,11 +1,14 @@
 //! What can be told of the broker at a moment, without asking anyone.
 
 use super::Broker;
+use super::slot::Slot;
+use crate::cache::Fingerprint;
 use crate::credentials::written;
 use crate::error::Error;
 use crate::freshness::Freshness;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The broker's part of `valetkey status --json`. Times are UTC, durations seconds.
@@ -38,6 +41,30 @@ pub struct ProfileStatus {
 }
 
 impl Broker {
+    /// Takes what the cache holds into memory, and why nothing can be had, without asking any issuer: for a `status`
+    /// where no daemon runs.
+    pub async fn look(&self) {
+        let config = self.config();
+        for profile in config.profiles.values() {
+            let Ok(login) = config.login(&profile.login) else { continue };
+            let found = match self.0.login_basis(login).await {
+                Ok((key, print)) => {
+                    let print = Fingerprint::of_profile(profile, &print);
+                    self.0.disk.lease(&profile.name, &print, &key).await
+                }
+                Err(error) => Err(error),
+            };
+            let now = self.0.outside.clock.now();
+            let mut state = self.0.lock();
+            let slot = state.slots.entry(profile.name.clone()).or_insert_with(Slot::new);
+            match found {
+                Ok(Some(lease)) => slot.take(Arc::new(lease), false, &now),
+                Ok(None) => {}
+                Err(error) => slot.grounded = Some(error),
+            }
+        }
+    }
+
     pub fn status(&self) -> Status {
         let now = self.0.outside.clock.now();
         let state = self.0.lock();
@@ -49,7 +76,7 @@ impl Broker {
                 Some(Freshness::Fresh) => "fresh",
                 Some(Freshness::Due) => "due",
                 Some(Freshness::Stale(_)) => "stale",
-                None if failure.is_some() => "failing",
+                None if failure.is_some() || slot.is_some_and(|slot| slot.grounded.is_some()) => "failing",
                 None => "none",
             };
             ProfileStatus {
@@ -62,7 +89,7 @@ impl Broker {
                 issued: lease.as_ref().map(|lease| written(lease.issued)),
                 offset: lease.as_ref().map(|lease| lease.offset).filter(|offset| *offset != 0),
                 endpoint: lease.as_ref().and_then(|lease| lease.endpoint.clone()),
-                error: failure.map(|record| record.told(&now)),
+                error: failure.map(|record| record.told(&now)).or_else(|| slot.and_then(|slot| slot.grounded.clone())),
                 next_attempt: failure
                     .map(|record| record.rest(&now))
                     .filter(|rest| *rest < Duration::MAX)

@@ -103,7 +103,14 @@ async fn dispatch(verb: Verb, matches: &clap::ArgMatches) -> Result<(), Error> {
             let given = matches.subcommand_matches("add").map(add::given).unwrap_or_default();
             add::run(&Context::new()?, &args, given)
         }
-        Verb::Login(args) => login::run(&Context::new()?, &args).await,
+        Verb::Login(args) => {
+            let context = Context::new()?;
+            tokio::select! {
+                done = login::run(&context, &args) => done,
+                // Caught since the first hidden prompt, so that the terminal is put right again.
+                _ = tokio::signal::ctrl_c() => Err(Error::configuration("interrupted", "nothing was changed")),
+            }
+        }
         Verb::Logout(args) => logout::run(&Context::new()?, &args).await,
         Verb::Token(args) => token::run(&Context::new()?, &args).await,
         Verb::List => list::run(&Context::new()?),

@@ -16,21 +16,26 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
-    let (status, running) = match context.client()?.get("/v1/status").await {
+    let (status, daemon) = match context.client()?.get("/v1/status").await {
         Ok(text) => {
             let status: DaemonStatus = serde_json::from_str(&text)
                 .map_err(|_| Error::protocol("the daemon is of another version, and its status cannot be read"))?;
-            (status, true)
+            let daemon = format!("{} (pid {})", status.version, status.pid);
+            (status, Some(daemon))
         }
         Err(ClientError::Error(error)) => return Err(error),
-        Err(ClientError::Nobody) => (without_daemon(context).await?, false),
+        Err(ClientError::Nobody) => (without_daemon(context).await?, None),
     };
     if args.json {
         let mut value = serde_json::to_value(&status).unwrap_or_default();
-        value["running"] = running.into();
+        value["running"] = daemon.is_some().into();
         return print(&format!("{value:#}\n"));
     }
-    print(&table(&status, running))
+    let idle = || match context.config().map(|config| config.autostart) {
+        Ok(false) => "not running; each command asks for itself (autostart = false)".to_owned(),
+        _ => "not running; the first request starts it".to_owned(),
+    };
+    print(&table(&status, &daemon.unwrap_or_else(idle)))
 }
 
 /// What can be told without a daemon: the config and the keyring. Nothing is started for it.
@@ -39,16 +44,15 @@ async fn without_daemon(context: &Context) -> Result<DaemonStatus, Error> {
     let keyring = context.keyring(&config, UNATTENDED);
     let file = config.file.clone();
     let keyring_line = keyring.describe().await.unwrap_or_else(|error| error.to_string());
-    let status: Status = context.broker(config, crate::broker::Manner::OneShot).status();
+    let broker = context.broker(config, crate::broker::Manner::OneShot);
+    broker.look().await;
+    let status: Status = broker.status();
     Ok(DaemonStatus { version: env!("CARGO_PKG_VERSION").into(), pid: 0, config: file, keyring: keyring_line, status })
 }
 
-fn table(status: &DaemonStatus, running: bool) -> String {
+fn table(status: &DaemonStatus, daemon: &str) -> String {
     let mut text = String::new();
-    let _ = match running {
-        true => writeln!(text, "daemon   {} (pid {})", status.version, status.pid),
-        false => writeln!(text, "daemon   not running; the first request starts it"),
-    };
+    let _ = writeln!(text, "daemon   {daemon}");
     let _ = writeln!(text, "keyring  {}", status.keyring);
     let _ = writeln!(text, "config   {}", status.config.display());
     for (area, trouble) in &status.status.troubles {
@@ -72,10 +76,15 @@ fn table(status: &DaemonStatus, running: bool) -> String {
     text.push_str(&columns(["PROFILE", "PROVIDER", "LOGIN", "STATE", "LEFT"], &rows));
     for profile in &status.status.profiles {
         if let Some(error) = &profile.error {
-            let when =
-                profile.next_attempt.map_or_else(|| "after a sign-in".into(), |seconds| format!("in {seconds} s"));
             let _ = writeln!(text, "\n{}: {}", profile.name, printable(&error.to_string()));
-            let _ = writeln!(text, "  hint: {}; next attempt {when}", printable(&error.hint()));
+            let _ = match (error, profile.next_attempt) {
+                // Its hint sends people here.
+                (Error::Unavailable { .. }, Some(seconds)) => writeln!(text, "  next attempt in {seconds} s"),
+                (_, Some(seconds)) => {
+                    writeln!(text, "  hint: {} (next attempt in {seconds} s)", printable(&error.hint()))
+                }
+                (_, None) => writeln!(text, "  hint: {}", printable(&error.hint())),
+            };
         }
         if let Some(offset) = profile.offset {
             let _ = writeln!(text, "\n{}: the issuer's clock is {offset} s ahead of this host's", profile.name);

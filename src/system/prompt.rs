@@ -3,7 +3,9 @@
 use crate::error::Error;
 use crate::ports::Prompt;
 use crate::secret::Secret;
+use rustix::event::{PollFd, PollFlags, poll};
 use std::io::{BufRead, IsTerminal, Write};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Asks on the terminal; where standard input is none there is nobody.
 #[derive(Debug, Default)]
@@ -12,11 +14,13 @@ pub struct Terminal;
 impl Terminal {
     fn nobody(question: &str) -> Error {
         let question = question.trim_end_matches([':', ' ']);
-        Error::configuration(
-            format!("nobody is there to ask for: {question}"),
-            "pass it as an option, from a file or with --from-env (see --help)",
-        )
+        Error::configuration(format!("nobody is there to ask for: {question}"), "pass it (see --help)")
     }
+}
+
+/// Ctrl-C at a prompt.
+fn interrupted() -> Error {
+    Error::configuration("interrupted", "nothing was changed")
 }
 
 impl Prompt for Terminal {
@@ -31,6 +35,10 @@ impl Prompt for Terminal {
         let mut stderr = std::io::stderr();
         let _ = write!(stderr, "{question}").and_then(|()| stderr.flush());
         let mut line = String::new();
+        // A read would go on after a signal that is caught; a poll does not.
+        if poll(&mut [PollFd::new(&std::io::stdin(), PollFlags::IN)], None).is_err() {
+            return Err(interrupted());
+        }
         match std::io::stdin().lock().read_line(&mut line) {
             Ok(count) if count > 0 => Ok(line.trim().to_owned()),
             _ => Err(Terminal::nobody(question)),
@@ -41,7 +49,13 @@ impl Prompt for Terminal {
         if !self.someone() {
             return Err(Terminal::nobody(question));
         }
-        rpassword::prompt_password(question).map(Secret::new).map_err(|_| Terminal::nobody(question))
+        // Uncaught, the signal would end us before the terminal echoes again. Once caught it stays so: whoever asks for
+        // secrets ends by it himself.
+        let _caught = signal(SignalKind::interrupt());
+        rpassword::prompt_password(question).map(Secret::new).map_err(|error| match error.kind() {
+            std::io::ErrorKind::Interrupted => interrupted(),
+            _ => Terminal::nobody(question),
+        })
     }
 
     fn tell(&self, line: &str) {
