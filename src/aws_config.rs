@@ -32,10 +32,12 @@ pub fn configured(text: &str, blocks: &[Block], file: &Path) -> Result<String, E
             }
         };
         // A section of that name outside our block would be merged with ours, or win over it.
-        for name in section_names(block) {
-            for part in [&before, &after] {
-                if let Some(line) = section_line(part, &name) {
-                    let line = if std::ptr::eq(part, &before) { line } else { before.lines().count() + line };
+        // botocore takes `[profile default]` for the default as well.
+        let other_default = (block.profile == "default").then(|| "profile default".to_owned());
+        for name in section_names(block).into_iter().chain(other_default) {
+            let lines_before_after = text.lines().count() - after.lines().count();
+            for (part, above) in [(&before, 0), (&after, lines_before_after)] {
+                if let Some(line) = section_line(part, &name).map(|line| above + line) {
                     return Err(Error::Configuration {
                         message: format!("[{name}] is in {} already", file.display()),
                         place: Some(Place { file: file.to_owned(), line: Some(line) }),
@@ -65,6 +67,13 @@ fn written(block: &Block) -> Result<String, Error> {
         format!("credential_process = {} {profile}", quoted(&block.helper)?),
         format!("region = {}", block.region),
     ];
+    // Issuers name endpoints: a line's end in one would let it write lines of its own, a command among them.
+    for (what, text) in [("region", Some(&block.region)), ("endpoint", block.endpoint.as_ref())] {
+        if text.is_some_and(|text| text.chars().any(|c| c.is_control() || c.is_whitespace())) {
+            let message = format!("the {what} of {profile} cannot be written: there is a blank or a line's end in it");
+            return Err(Error::configuration(message, format!("set the {what} of {profile} in the config")));
+        }
+    }
     if let Some(endpoint) = &block.endpoint {
         // A bare endpoint_url would catch sts and iam as well. Without when_required Ceph 16 refuses what newer SDKs send.
         lines.extend([
@@ -190,6 +199,29 @@ mod tests {
             );
         }
         assert!(configure("[profile podaac-swot]\n", block(None)).is_ok());
+    }
+
+    #[test]
+    fn a_section_behind_our_block_is_named_with_its_line_in_the_file() {
+        let once = configure("[default]\n", block(None)).unwrap();
+        let text = once + "[profile podaac]\n";
+        let error = configure(&text, block(Some("https://x.org"))).unwrap_err();
+        assert!(error.text().contains(&format!("/home/u/.aws/config:{})", text.lines().count())), "{}", error.text());
+    }
+
+    #[test]
+    fn the_default_profile_has_two_names() {
+        let default = Block { profile: "default".into(), ..block(None) };
+        assert!(configure("[profile default]\n", default.clone()).is_err());
+        assert!(configure("[default]\n", default.clone()).is_err());
+        assert!(configure("[profile other]\n", default).is_ok());
+    }
+
+    #[test]
+    fn s27_an_issuers_endpoint_writes_no_lines_of_its_own() {
+        for bad in ["http://x.org/\n[profile y]\ncredential_process = evil", "http://x.org/\r", "http://x.org/ y"] {
+            assert!(configure("", block(Some(bad))).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

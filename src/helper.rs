@@ -30,7 +30,7 @@ Prints the credentials of PROFILE as credential_process JSON, from valetkey's da
 
 /// Runs the helper with the arguments that follow the program's name.
 pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    keep_memory_private();
+    wire::keep_memory_private();
     let (first, second) = (arguments.next(), arguments.next());
     let profile = match (first.as_ref().and_then(|word| word.to_str()), second) {
         (Some("--help" | "-h"), None) => return print(USAGE.as_bytes()),
@@ -196,12 +196,4 @@ fn fail(kind: Kind, message: &str, hint: &str) -> ExitCode {
     // A path may hold anything a file name may; an SDK shows this text on a terminal.
     wire::tell(&format!("valetkey: error: {}\nhint: {}\n", wire::printable(message), wire::printable(hint)));
     ExitCode::from(kind.exit_code())
-}
-
-/// No core dump and no debugger of the same user may read what passes through here.
-fn keep_memory_private() {
-    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
-    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
-    let _ = setrlimit(Resource::Core, none);
 }

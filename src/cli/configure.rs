@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::credentials::SETTLE;
-use super::print;
+use super::{print, tell};
 use crate::aws_config::{Block, configured};
 use crate::broker::Manner;
 use crate::config::{Config, Profile};
@@ -57,7 +57,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
     };
     let after = configured(&before, &blocks, &file)?;
     if after == before {
-        eprintln!("{} is up to date", file.display());
+        tell(&format!("{} is up to date", file.display()));
         return Ok(());
     }
     let name = file.display().to_string();
@@ -69,10 +69,10 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
     if !before.is_empty() {
         let backup = backup_of(&file);
         config_file::write(&backup, &before, 0o600)?;
-        eprintln!("the file as it was: {}", backup.display());
+        tell(&format!("the file as it was: {}", backup.display()));
     }
     config_file::write(&file, &after, 0o600)?;
-    eprintln!("wrote {name}; try: aws s3 ls s3://BUCKET --profile {}", chosen[0].name);
+    tell(&format!("wrote {name}; try: aws s3 ls s3://BUCKET --profile {}", chosen[0].name));
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! `valetkey credentials PROFILE`: from the daemon, which is started if there is none; or by a flight of our own.
 
 use super::context::Context;
-use super::{print, start};
+use super::{print, start, tell};
 use crate::broker::Manner;
 use crate::config::{Config, read_duration};
 use crate::daemon::ClientError;
@@ -67,7 +67,7 @@ pub(super) async fn ask_daemon(
             },
             // Too late for a flight of our own within an SDK's patience.
             Err(error) if started.elapsed() > LATEST_FLIGHT => return Err(error),
-            Err(error) => eprintln_if_person(&format!("valetkey: no daemon ({error}); asking the issuer from here")),
+            Err(error) => tell_if_person(&format!("valetkey: no daemon ({error}); asking the issuer from here")),
         }
     }
     Ok(Err(config))
@@ -89,9 +89,9 @@ async fn one_shot(
 }
 
 /// Standard error belongs to an SDK where nobody watches: on success it stays empty.
-fn eprintln_if_person(line: &str) {
+fn tell_if_person(line: &str) {
     if std::io::IsTerminal::is_terminal(&std::io::stderr()) {
-        eprintln!("{line}");
+        tell(line);
     }
 }
 

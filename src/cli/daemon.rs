@@ -43,12 +43,14 @@ pub(super) async fn run(args: &Args) -> Result<(), Error> {
 /// Everything that can be wrong, before anybody is told that we are ready.
 fn prepare() -> Result<(Socket, Broker, ConfigSource), Error> {
     let context = Context::new()?;
+    // Before the config is read: an edit in between would never be seen.
+    let watch = Watch::new(&context.paths.config_file);
     let config = context.config()?;
     let source = ConfigSource {
         file: context.paths.config_file.clone(),
         home: context.paths.home.clone(),
         read: config_file::read,
-        watch: Watch::new(&context.paths.config_file),
+        watch,
     };
     let socket = match handed_over()? {
         Some(socket) => socket,

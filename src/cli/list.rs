@@ -1,14 +1,14 @@
 //! `valetkey list`: the profiles of the config, and what provides them.
 
 use super::context::Context;
-use super::print;
 use super::status::columns;
+use super::{print, tell};
 use crate::error::Error;
 
 pub(super) fn run(context: &Context) -> Result<(), Error> {
     let config = context.config()?;
     if config.profiles.is_empty() {
-        eprintln!("no profiles yet; add one: valetkey add --help");
+        tell("no profiles yet; add one: valetkey add --help");
         return Ok(());
     }
     let rows: Vec<[String; 4]> = config

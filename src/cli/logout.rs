@@ -2,6 +2,7 @@
 
 use super::context::{ATTENDED, Context};
 use super::login::{entry, hand_in};
+use super::tell;
 use crate::broker::{Broker, Manner};
 use crate::error::Error;
 
@@ -18,6 +19,6 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
     let broker = Broker::new(context.outside(keyring), &context.paths.state, config, Manner::OneShot);
     broker.forget_login(&login).await?;
     hand_in(context, &login, None).await?;
-    eprintln!("signed out of {login}; credentials that were handed out live on until their end");
+    tell(&format!("signed out of {login}; credentials that were handed out live on until their end"));
     Ok(())
 }

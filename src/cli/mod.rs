@@ -61,7 +61,7 @@ enum Verb {
 
 /// Runs the command with the arguments of the process, the program's name first.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    crate::system::process::keep_memory_private();
+    crate::wire::keep_memory_private();
     let matches = match add::with_kinds(Cli::command()).try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(usage) => {
@@ -80,7 +80,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("valetkey: error: no runtime: {error}\nhint: see: ulimit -n");
+            crate::wire::tell(&format!("valetkey: error: no runtime: {error}\nhint: see: ulimit -n\n"));
             return ExitCode::FAILURE;
         }
     };
@@ -121,8 +121,10 @@ async fn dispatch(verb: Verb, matches: &clap::ArgMatches) -> Result<(), Error> {
         Verb::Daemon(args) => daemon::run(&args).await,
         Verb::Stop => stop::run(&Context::new()?).await,
         Verb::Completions { shell } => {
-            clap_complete::generate(shell, &mut add::with_kinds(Cli::command()), "valetkey", &mut std::io::stdout());
-            Ok(())
+            // Not straight to standard output: there it panics where the reader has left.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut add::with_kinds(Cli::command()), "valetkey", &mut script);
+            print(&String::from_utf8_lossy(&script))
         }
     }
 }
@@ -138,6 +140,11 @@ fn print(text: &str) -> Result<(), Error> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Tells a person a line, on standard error. Not `eprintln!`, which panics where nobody reads it any more.
+fn tell(line: &str) {
+    crate::wire::tell(&format!("{line}\n"));
 }
 
 #[cfg(test)]

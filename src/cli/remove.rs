@@ -1,6 +1,7 @@
 //! `valetkey remove PROFILE`: takes a profile out of the config. Its login stays: others may use it.
 
 use super::context::Context;
+use super::tell;
 use crate::config::removed;
 use crate::error::Error;
 use crate::system::config_file;
@@ -15,7 +16,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Error> {
     let login = context.config()?.profile(&args.profile)?.login.clone();
     let text = config_file::read_text(file)?.unwrap_or_default();
     config_file::write(file, &removed(&text, &args.profile, file, &context.paths.home)?, 0o600)?;
-    eprintln!("removed {} from {}", args.profile, file.display());
-    eprintln!("the login stays (valetkey logout {login}), and so does what `configure` wrote into ~/.aws/config");
+    tell(&format!("removed {} from {}", args.profile, file.display()));
+    tell(&format!("the login stays (valetkey logout {login}), and so does what `configure` wrote into ~/.aws/config"));
     Ok(())
 }

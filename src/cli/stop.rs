@@ -1,6 +1,7 @@
 //! `valetkey stop`: ends the daemon and waits until it is gone.
 
 use super::context::Context;
+use super::tell;
 use crate::daemon::ClientError;
 use crate::error::Error;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -13,7 +14,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Error> {
     let answer = match context.client()?.post("/v1/stop", None).await {
         Ok(answer) => answer,
         Err(ClientError::Nobody) => {
-            eprintln!("no daemon is running");
+            tell("no daemon is running");
             return Ok(());
         }
         Err(ClientError::Error(error)) => return Err(error),
@@ -27,6 +28,6 @@ pub(super) async fn run(context: &Context) -> Result<(), Error> {
             return Err(Error::unavailable("the daemon was told to end and is still busy"));
         }
     }
-    eprintln!("the daemon has ended");
+    tell("the daemon has ended");
     Ok(())
 }

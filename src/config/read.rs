@@ -74,7 +74,10 @@ fn bind_login(config: &mut Config, profile: &str) -> Result<(), Error> {
             .collect();
         match fitting.as_slice() {
             [only] => (*only).to_owned(),
-            [] => fits[0].to_owned(),
+            [] => match fits.first() {
+                Some(usual) => (*usual).to_owned(),
+                None => return Err(settings.refuse("login", "no kind of login is of use to it", "leave it out")),
+            },
             several => {
                 return Err(settings.refuse(
                     "login",
@@ -332,6 +335,9 @@ login = "earthdata"
             ("login = \"earthdata\"", "login = \"nobody\""),
             ("login = \"earthdata\"", "login = true"),
             ("login = \"earthdata\"", "login = \"\""),
+            ("login = \"earthdata\"", "login = [\"earthdata\", \"earthdata\"]"),
+            ("login = \"earthdata\"", "login = []"),
+            ("nasa.gov/s3credentials\"", "nasa.gov/s3\\ncredentials\""),
             ("kind = \"earthdata\"", "kind = \"aws\""),
             ("[profiles.podaac]", "[profiles.\"a/b\"]"),
             ("kind = \"earthdata\"", "kind = "),

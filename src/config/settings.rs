@@ -75,6 +75,10 @@ impl Settings {
     pub fn insert(&mut self, key: &Key, texts: Vec<String>, line: Option<usize>, home: &Path) -> Result<(), Error> {
         let place = Some(Place { file: self.file.clone(), line });
         let mut texts = texts;
+        if key.shape != Shape::List && texts.len() != 1 {
+            let message = format!("{} in [{}] is a list", key.name, self.table);
+            return Err(Error::Configuration { message, place, fix: "write one text, without brackets".into() });
+        }
         for text in &mut texts {
             if let Err(fix) = key.shape.check(text) {
                 // The value is not repeated: a secret pasted into the wrong line would be shown.
@@ -155,8 +159,12 @@ impl Shape {
 
     /// `Err` says what to write instead.
     pub fn check(self, text: &str) -> Result<(), String> {
+        // A URL's parser would pass over a line's end, which then stands in what is written from it.
+        if text.chars().any(char::is_control) {
+            return Err("write a text without control characters".into());
+        }
         let fine = match self {
-            Shape::Text | Shape::List => !text.is_empty() && !text.chars().any(char::is_control),
+            Shape::Text | Shape::List => !text.is_empty(),
             Shape::Url => return check_url(text),
             Shape::Proxy => Url::parse(text).is_ok_and(|url| {
                 let known = matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h");
@@ -171,7 +179,7 @@ impl Shape {
         }
         Err(match self {
             Shape::Proxy => "write http://HOST:PORT or socks5://HOST:PORT, without a password".into(),
-            Shape::Text | Shape::List | Shape::Url => "write a text without control characters".into(),
+            Shape::Text | Shape::List | Shape::Url => "write a text that is not empty".into(),
             Shape::Duration => "write it as 15m, 1h, 90s or seconds".into(),
             Shape::Path => "begin it with / or ~/".into(),
             Shape::OneOf(words) => match nearest(text, words.iter().copied()) {
@@ -239,8 +247,16 @@ mod tests {
         {
             assert_eq!(Shape::Url.check(good), Ok(()), "{good}");
         }
-        for bad in ["http://x.org", "ftp://x", "x.org", "", "https://", "http://127.0.0.1.x.org/", "https://u:p@x.org/"]
-        {
+        for bad in [
+            "http://x.org",
+            "ftp://x",
+            "x.org",
+            "",
+            "https://",
+            "http://127.0.0.1.x.org/",
+            "https://u:p@x.org/",
+            "https://x.org/\na = b",
+        ] {
             assert!(Shape::Url.check(bad).is_err(), "{bad}");
         }
     }

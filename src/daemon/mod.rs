@@ -57,7 +57,7 @@ pub async fn run(socket: Socket, broker: Broker, source: ConfigSource, descripto
     server.accept_until(&socket, end.notified()).await;
     // From here on nobody new finds us; who already waits in the queue is answered.
     socket.leave();
-    server.accept_queued(&socket).await;
+    server.accept_queued(&socket);
     let closed = tokio::time::timeout(ROTATION, broker.close());
     let (_, drained) = tokio::join!(closed, server.drain(DRAIN));
     if !drained {

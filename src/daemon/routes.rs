@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::secret::Secret;
 use crate::system::watch::Watch;
 use crate::wire::{NAME_RULE, valid_name};
-use crate::worker::Worker;
+use crate::worker::{Stuck, Worker};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::{Method, Request};
@@ -52,26 +52,40 @@ pub struct DaemonStatus {
 #[derive(Debug)]
 pub(super) struct Routes {
     broker: Broker,
-    source: Mutex<ConfigSource>,
+    followed: Mutex<Followed>,
     keyring: Arc<dyn crate::ports::Keyring>,
     disk: Worker,
     orders: Orders,
 }
 
+/// The config's source, and what became of the last look at it.
+#[derive(Debug)]
+struct Followed {
+    source: ConfigSource,
+    /// An edit was seen, and the disk did not give it to us: the next request tries again.
+    unread: bool,
+}
+
 const MAX_BODY: usize = 64 * 1024;
 const DISK: Duration = Duration::from_secs(2);
+/// To send a request's body.
+const BODY: Duration = Duration::from_secs(2);
 
 impl Routes {
     pub(super) fn new(broker: Broker, source: ConfigSource, orders: Orders) -> Arc<Routes> {
         let keyring = broker.keyring();
-        Arc::new(Routes { broker, source: Mutex::new(source), keyring, disk: Worker::new("config"), orders })
+        let followed = Mutex::new(Followed { source, unread: false });
+        Arc::new(Routes { broker, followed, keyring, disk: Worker::new("config"), orders })
     }
 
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Result<Reply, Infallible> {
         let wants_json = request.headers().get("accept").is_some_and(|accept| accept.as_bytes() == b"application/json");
         let form = if wants_json { Form::Json } else { Form::Text };
-        self.follow_config().await;
         let (parts, body) = request.into_parts();
+        // A disk that hangs does not hold up the end.
+        if parts.uri.path() != "/v1/stop" {
+            self.follow_config().await;
+        }
         let path = parts.uri.path().to_owned();
         let words: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let answered = match (&parts.method, words.as_slice()) {
@@ -118,7 +132,8 @@ impl Routes {
 
     async fn take_login(&self, login: &str, body: Incoming) -> Result<Reply, Error> {
         let config = self.broker.config();
-        let body = Limited::new(body, MAX_BODY).collect().await;
+        let body = tokio::time::timeout(BODY, Limited::new(body, MAX_BODY).collect()).await;
+        let body = body.map_err(|_| Error::protocol("the request's body did not come within 2 s"))?;
         let body = body.map_err(|_| Error::protocol("the request's body is too large or broke off"))?.to_bytes();
         if body.is_empty() {
             self.broker.login_changed(login);
@@ -134,35 +149,41 @@ impl Routes {
 
     /// Takes in an edited config before the request that follows the edit is answered.
     async fn follow_config(&self) {
-        let mut source = self.source.lock().await;
-        let changed = match &mut source.watch {
+        let mut followed = self.followed.lock().await;
+        let changed = match &mut followed.source.watch {
             Some(watch) => watch.changed(),
             // Started before the config's directory was made, as a service is. (With profiles to serve, the disk is
             // not touched here: the directory is one that cannot be watched.)
             None if self.broker.config().profiles.is_empty() => {
-                source.watch = Watch::new(&source.file);
-                source.watch.is_some()
+                let file = followed.source.file.clone();
+                self.disk.run(DISK, move || Watch::new(&file)).await.ok().flatten().is_some()
             }
             None => false,
         };
-        if changed {
-            let _ = self.load(&source).await;
+        if changed || followed.unread {
+            let _ = self.load(&mut followed).await;
         }
     }
 
     pub(super) async fn reload(&self) -> Result<(), Error> {
-        let mut source = self.source.lock().await;
-        if source.watch.is_none() {
-            source.watch = Watch::new(&source.file);
-        }
-        self.load(&source).await
+        self.load(&mut *self.followed.lock().await).await
     }
 
     /// A bad config keeps the old, and `status` says so.
-    async fn load(&self, source: &ConfigSource) -> Result<(), Error> {
+    async fn load(&self, followed: &mut Followed) -> Result<(), Error> {
+        let source = &followed.source;
         let (file, home, read) = (source.file.clone(), source.home.clone(), source.read);
-        let read = self.disk.run(DISK, move || read(&file, &home)).await;
-        let read = read.unwrap_or_else(|_| Err(Error::unavailable("the disk of the config did not answer within 2 s")));
+        // Watched anew each time, and before it is read: a link may lead elsewhere now, a directory be another.
+        let looked = self.disk.run(DISK, move || (Watch::new(&file), read(&file, &home))).await;
+        followed.unread = matches!(looked, Err(Stuck::Hung));
+        let read = match looked {
+            Ok((watch, read)) => {
+                followed.source.watch = watch;
+                read
+            }
+            Err(Stuck::Hung) => Err(Error::unavailable("the disk of the config did not answer within 2 s")),
+            Err(Stuck::Panicked) => Err(Error::protocol("the config's reader panicked")),
+        };
         match read {
             Ok(config) => {
                 tracing::info!(profiles = config.profiles.len(), "config read");

@@ -67,19 +67,10 @@ impl Server {
     }
 
     /// Takes in who had connected before we left the socket.
-    pub(super) async fn accept_queued(&self, socket: &Socket) {
-        loop {
-            let Ok(permit) = self.permits.clone().try_acquire_owned() else { return };
-            // Biased: an accept that is ready wins over the end.
-            let accepted = tokio::select! {
-                biased;
-                accepted = socket.listener.accept() => accepted,
-                () = std::future::ready(()) => return,
-            };
-            match accepted {
-                Ok((stream, _)) => self.serve(stream, permit),
-                Err(_) => return,
-            }
+    pub(super) fn accept_queued(&self, socket: &Socket) {
+        while let Ok(permit) = self.permits.clone().try_acquire_owned() {
+            let Ok(Some(stream)) = socket.accept_waiting() else { return };
+            self.serve(stream, permit);
         }
     }
 

@@ -5,13 +5,14 @@ use crate::files::PrivateDir;
 use crate::lock::{Attempt, Guard, LockFile};
 use crate::wire::{self, ConnectError, Presence, private_directory};
 use rustix::fs::Mode;
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixStream};
 
 /// A listening socket and, if we bound it, what tells it from another's.
 #[derive(Debug)]
@@ -57,9 +58,15 @@ impl Socket {
             }
         }
         let failed = |error: std::io::Error| Error::disk("listen on", path, &error);
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
+        match std::fs::symlink_metadata(path) {
+            Ok(meta) if meta.file_type().is_socket() => std::fs::remove_file(path).map_err(failed)?,
+            // Nobody answers on a file either: VALETKEY_SOCKET may name one by mistake, and it is not ours to remove.
+            Ok(_) => {
+                let message = format!("{} is there and is no socket", path.display());
+                return Err(Error::configuration(message, "move it away, or set VALETKEY_SOCKET to another name"));
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
         }
         let listener = listen(path).map_err(failed)?;
         let meta = std::fs::symlink_metadata(path).map_err(failed)?;
@@ -67,6 +74,19 @@ impl Socket {
         let mut socket = Socket::activated(listener).map_err(failed)?;
         socket.own = Some(own);
         Ok(socket)
+    }
+
+    /// A connection that waits in the queue now; None where none does. The kernel is asked, not the runtime: that may not
+    /// have heard of the newest yet, and lets a task take so many in a turn only.
+    pub(super) fn accept_waiting(&self) -> std::io::Result<Option<UnixStream>> {
+        loop {
+            match rustix::net::accept_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+                Ok(stream) => return UnixStream::from_std(stream.into()).map(Some),
+                Err(Errno::AGAIN) => return Ok(None),
+                Err(Errno::INTR | Errno::CONNABORTED) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// Takes our name off the socket, if it is still ours: a successor may have taken the path over.
@@ -145,6 +165,33 @@ mod tests {
         let second = bound(&path).await.unwrap();
         second.leave();
         assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn s09_what_is_no_socket_is_never_removed() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("run/valetkey.sock");
+        make_private(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, "a letter").unwrap();
+        assert!(bound(&path).await.unwrap_err().to_string().contains("is no socket"));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "a letter");
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("elsewhere", &path).unwrap();
+        assert!(bound(&path).await.is_err());
+        assert!(path.is_symlink());
+    }
+
+    #[tokio::test]
+    async fn f18_the_whole_queue_is_taken_in_at_the_end() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("run/valetkey.sock");
+        let socket = bound(&path).await.unwrap();
+        let waiting: Vec<_> = (0..300).map(|_| std::os::unix::net::UnixStream::connect(&path).unwrap()).collect();
+        let mut taken = 0;
+        while socket.accept_waiting().unwrap().is_some() {
+            taken += 1;
+        }
+        assert_eq!(taken, waiting.len(), "more than the runtime lets one task do in a turn");
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::error::{Error, Place};
 use std::fs::{self, File, Metadata};
 use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 const MAX_CONFIG: u64 = 1024 * 1024;
@@ -30,9 +30,18 @@ pub fn read_text(path: &Path) -> Result<Option<String>, Error> {
             only_ours(parent, &fs::metadata(parent).map_err(disk)?)?;
         }
     }
-    let mut text = String::new();
-    file.take(MAX_CONFIG).read_to_string(&mut text).map_err(disk)?;
-    Ok(Some(text))
+    text_of(file, path).map(Some)
+}
+
+/// All of `file`, or an error: half a text would be written back as the whole by whoever edits it.
+fn text_of(file: File, path: &Path) -> Result<String, Error> {
+    let refused = |what: &str, fix: &str| Error::configuration(format!("{} {what}", path.display()), fix);
+    let mut bytes = Vec::new();
+    file.take(MAX_CONFIG + 1).read_to_end(&mut bytes).map_err(|error| Error::disk("read", path, &error))?;
+    if bytes.len() as u64 > MAX_CONFIG {
+        return Err(refused("is larger than 1 MiB", "see whether it is the right file"));
+    }
+    String::from_utf8(bytes).map_err(|_| refused("is not UTF-8", "save it as UTF-8"))
 }
 
 /// The config, or the empty one where there is no file.
@@ -43,16 +52,24 @@ pub fn read(path: &Path, home: &Path) -> Result<Config, Error> {
     }
 }
 
-/// Writes `text` beside the file and renames it into place; a link's target is written, not the link.
+/// Writes `text` beside the file and renames it into place; a link's target is written, not the link. A file that was
+/// there keeps its mode and group, a new one gets `mode`.
 pub fn write(path: &Path, text: &str, mode: u32) -> Result<(), Error> {
-    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let real = match path.canonicalize() {
+        Ok(real) => real,
+        Err(_) if path.is_symlink() => {
+            let message = format!("{} is a link that leads nowhere", path.display());
+            return Err(Error::configuration(message, "make the file that it links to, or remove the link"));
+        }
+        Err(_) => path.to_owned(),
+    };
     let disk = |error: std::io::Error| Error::disk("write", &real, &error);
     let directory = real.parent().unwrap_or(Path::new("/"));
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(disk)?;
-    let mode = fs::metadata(&real).map_or(mode, |meta| meta.mode() & 0o7777);
+    let old = fs::metadata(&real).ok();
     let name = real.file_name().unwrap_or_default().to_string_lossy();
     let temporary: PathBuf = directory.join(format!(".{name}.{}", crate::seal::hex(&crate::seal::random::<6>())));
-    let written = write_whole(&temporary, text, mode)
+    let written = write_whole(&temporary, text, mode, old.as_ref())
         .and_then(|()| fs::rename(&temporary, &real))
         .and_then(|()| File::open(directory)?.sync_all());
     written.map_err(|error| {
@@ -61,8 +78,19 @@ pub fn write(path: &Path, text: &str, mode: u32) -> Result<(), Error> {
     })
 }
 
-fn write_whole(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+fn write_whole(path: &Path, text: &str, mode: u32, old: Option<&Metadata>) -> std::io::Result<()> {
+    // Open to nobody else until it has the group for which the mode was meant.
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mode = match old {
+        None => mode,
+        Some(old) if file.metadata()?.gid() == old.gid() => old.mode() & 0o777,
+        Some(old) => match std::os::unix::fs::fchown(&file, None, Some(old.gid())) {
+            Ok(()) => old.mode() & 0o777,
+            // Not one of our groups: what its members might do, those of ours may not.
+            Err(_) => old.mode() & 0o707,
+        },
+    };
+    file.set_permissions(fs::Permissions::from_mode(mode))?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
@@ -88,7 +116,7 @@ fn only_ours(path: &Path, meta: &Metadata) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
 
     #[test]
     fn s20_a_config_that_others_can_write_is_refused_with_the_command_that_mends_it() {
@@ -116,12 +144,34 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let (file, link) = (home.path().join("real"), home.path().join("link"));
         write(&file, "a", 0o600).unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        // 0666 is what no usual umask lets through.
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
         symlink(&file, &link).unwrap();
         write(&link, "b", 0o600).unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "b");
-        assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o640);
+        assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o666);
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_stays_a_link() {
+        let home = tempfile::tempdir().unwrap();
+        let link = home.path().join("link");
+        symlink("gone", &link).unwrap();
+        assert!(write(&link, "a", 0o600).unwrap_err().to_string().contains("leads nowhere"));
+        assert!(link.is_symlink());
+    }
+
+    #[test]
+    fn a_config_is_read_whole_or_not_at_all() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("config.toml");
+        write(&file, &"#".repeat(MAX_CONFIG as usize), 0o600).unwrap();
+        assert!(read_text(&file).is_ok());
+        write(&file, &"#".repeat(MAX_CONFIG as usize + 1), 0o600).unwrap();
+        assert!(read_text(&file).unwrap_err().to_string().contains("1 MiB"));
+        fs::write(&file, b"# caf\xe9\n").unwrap();
+        assert!(read_text(&file).unwrap_err().hint().contains("UTF-8"));
     }
 }

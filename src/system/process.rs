@@ -1,8 +1,8 @@
-//! This process and those that it starts: hardening, limits, where we are installed, the daemon's birth.
+//! This process and those that it starts: limits, where we are installed, the daemon's birth.
 
 use super::inherited;
 use crate::error::Error;
-use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -42,12 +42,6 @@ const MAX_LOG: u64 = 1024 * 1024;
 
 /// The byte that a daemon writes on its standard output when it answers; anything else is why it does not.
 const READY: &[u8] = b"\n";
-
-/// No core dump, and no debugger of the same user. First thing in every program of ours.
-pub fn keep_memory_private() {
-    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
-    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
-}
 
 /// Raises the soft limit of descriptors to the hard one; returns it.
 pub fn raise_descriptor_limit() -> u64 {

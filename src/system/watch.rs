@@ -21,7 +21,11 @@ impl Watch {
     /// or `valetkey reload` does it.
     pub fn new(file: &Path) -> Option<Watch> {
         let queue = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok()?;
-        let flags = WatchFlags::CLOSE_WRITE | WatchFlags::MOVED_TO | WatchFlags::DELETE | WatchFlags::MOVED_FROM;
+        let flags = WatchFlags::CLOSE_WRITE
+            | WatchFlags::MOVED_TO
+            | WatchFlags::DELETE
+            | WatchFlags::MOVED_FROM
+            | WatchFlags::MOVE_SELF;
         let mut names = Vec::new();
         for path in [Some(file.to_owned()), file.canonicalize().ok()].into_iter().flatten() {
             if inotify::add_watch(&queue, path.parent()?, flags).is_ok() {
@@ -38,7 +42,9 @@ impl Watch {
         let mut changed = false;
         while let Ok(event) = events.next() {
             let ours = event.file_name().is_some_and(|name| self.names.iter().any(|known| known.as_c_str() == name));
-            changed |= ours || event.events().contains(ReadFlags::QUEUE_OVERFLOW);
+            // The last two: the directory itself was removed or moved, and another may be in its place.
+            let blind = ReadFlags::QUEUE_OVERFLOW | ReadFlags::IGNORED | ReadFlags::MOVE_SELF;
+            changed |= ours || event.events().intersects(blind);
         }
         changed
     }
@@ -64,5 +70,7 @@ mod tests {
         assert!(watch.changed());
         std::fs::remove_file(&file).unwrap();
         assert!(watch.changed());
+        std::fs::remove_dir(home.path()).unwrap();
+        assert!(watch.changed(), "the directory as well");
     }
 }

@@ -1,9 +1,11 @@
-//! What the helper and the daemon agree on: the socket's place, the request's bytes, the reply, the kinds of error.
+//! What the helper and the daemon agree on: the socket's place, the request's bytes, the reply, the kinds of error;
+//! and what both do first.
 //!
 //! std and rustix alone. Nothing here parses JSON, waits on a runtime or reads a config file,
 //! so that the helper stays as small as the work it does.
 
 mod connect;
+mod hardening;
 mod kind;
 mod place;
 mod reply;
@@ -11,6 +13,7 @@ mod request;
 mod text;
 
 pub use connect::{ConnectError, connect};
+pub use hardening::keep_memory_private;
 pub use kind::Kind;
 pub use place::{PlaceError, Presence, Surroundings, private_directory};
 pub use reply::{MAX_REPLY, Reply, ReplyError};

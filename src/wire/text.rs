@@ -1,6 +1,7 @@
 //! Text for a person: escaped, and written to standard error without ever waiting for a reader who is not there.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
 use std::io::{self, Write};
 
 /// Two lines of so many bytes, and the words around them, are what an SDK may be shown of an error (2 KiB).
@@ -12,7 +13,7 @@ const PIECE: usize = 4096;
 /// The one escaper for foreign text: control characters and those that reorder a line become `?`; at most 600
 /// characters and 900 bytes.
 pub fn printable(text: &str) -> String {
-    let reorders = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}');
+    let reorders = |c| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}');
     let mut shown = String::new();
     for c in text.chars().take(MAX_CHARS) {
         let c = if c.is_control() || reorders(c) { '?' } else { c };
@@ -38,8 +39,9 @@ pub fn tell_now(line: &[u8]) {
 fn write_to_stderr(text: &[u8], limit: Timespec) {
     let stderr = io::stderr();
     for piece in text.chunks(PIECE) {
-        let room = poll(&mut [PollFd::new(&stderr, PollFlags::OUT)], Some(&limit));
-        if room == Ok(0) || stderr.lock().write_all(piece).is_err() {
+        // A signal's interruption says nothing about room: without another look the write could hang.
+        let room = retry_on_intr(|| poll(&mut [PollFd::new(&stderr, PollFlags::OUT)], Some(&limit)));
+        if !matches!(room, Ok(1..)) || stderr.lock().write_all(piece).is_err() {
             return;
         }
     }
