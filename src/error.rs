@@ -64,10 +64,13 @@ impl Error {
 
     /// A disk that refuses us: nothing a config edit mends, but a person may.
     pub fn disk(what: &str, path: &Path, error: &std::io::Error) -> Error {
-        Error::configuration(
-            format!("cannot {what} {}: {error}", path.display()),
-            format!("see that {} is yours and its disk has room", path.display()),
-        )
+        let path = path.display();
+        let fix = match error.kind() {
+            std::io::ErrorKind::NotFound => format!("see whether {path} is the right path"),
+            std::io::ErrorKind::PermissionDenied => format!("see whose {path} is: ls -ld {path}"),
+            _ => format!("see that {path} is yours and its disk has room"),
+        };
+        Error::configuration(format!("cannot {what} {path}: {error}"), fix)
     }
 
     pub fn kind(&self) -> Kind {

@@ -31,3 +31,10 @@ fn every_login_stands_in_the_readme_with_its_settings() {
         }
     }
 }
+
+#[test]
+fn the_config_in_the_readme_is_one() {
+    let text = README.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let config = valetkey::config::Config::parse(text, "/config.toml".as_ref(), "/home".as_ref());
+    assert!(config.is_ok_and(|config| config.profiles.len() >= 3));
+}

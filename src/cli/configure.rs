@@ -72,6 +72,9 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
         tell(&format!("the file as it was: {}", backup.display()));
     }
     config_file::write(&file, &after, 0o600)?;
+    if context.surroundings.valetkey_home.is_some() {
+        tell("VALETKEY_HOME is set: these profiles work only where it is set, too");
+    }
     tell(&format!("wrote {name}; try: aws s3 ls s3://BUCKET --profile {}", chosen[0].name));
     Ok(())
 }
@@ -85,6 +88,7 @@ async fn s3_endpoint(context: &Context, config: &Config, profile: &Profile) -> R
     let broker = context.broker(config.clone(), Manner::OneShot);
     let served = broker.credentials(&profile.name, 0).await;
     broker.settle(SETTLE).await;
+    broker.close().await;
     Ok(served?.lease.endpoint.clone())
 }
 

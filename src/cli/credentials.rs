@@ -24,18 +24,13 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
     if !valid_name(&args.profile) {
         return Err(Error::configuration("this cannot be a profile's name", NAME_RULE));
     }
-    let json = fetch(context, &args.profile, args.min_valid).await?;
-    print(&json)
-}
-
-/// The JSON, whoever fetches it.
-async fn fetch(context: &Context, profile: &str, min_valid: Option<Duration>) -> Result<String, Error> {
+    let (profile, min_valid) = (args.profile.as_str(), args.min_valid);
     let path = match min_valid {
         Some(wanted) => format!("/v1/profiles/{profile}/credentials?min_valid={}", wanted.as_secs()),
         None => format!("/v1/profiles/{profile}/credentials"),
     };
     match ask_daemon(context, &path, |config| config.profile(profile).map(|_| ())).await? {
-        Ok(json) => Ok(json),
+        Ok(json) => print(&json),
         Err(config) => one_shot(context, config, profile, min_valid).await,
     }
 }
@@ -74,18 +69,15 @@ pub(super) async fn ask_daemon(
 }
 
 /// The same flight in this process, under the same locks.
-async fn one_shot(
-    context: &Context,
-    config: Config,
-    profile: &str,
-    min_valid: Option<Duration>,
-) -> Result<String, Error> {
+async fn one_shot(context: &Context, config: Config, profile: &str, min_valid: Option<Duration>) -> Result<(), Error> {
     let broker = context.broker(config, Manner::OneShot);
     let wanted = min_valid.map_or(0, |wanted| i64::try_from(wanted.as_secs()).unwrap_or(i64::MAX));
     let served = broker.credentials(profile, wanted).await;
     broker.settle(SETTLE).await;
+    let printed = served.and_then(|served| print(&served.process_json()));
+    // An exchange that was sent is stored before this process ends; whoever reads us has his answer by then.
     broker.close().await;
-    Ok(served?.process_json())
+    printed
 }
 
 /// Standard error belongs to an SDK where nobody watches: on success it stays empty.

@@ -40,7 +40,13 @@ pub(super) async fn run(args: &Args) -> Result<(), Error> {
     let issuer = Standin::start().await.map_err(failed)?;
     issuer.accept_key_id(ACCESS_KEY);
     issuer.add_user("ada", PASSWORD);
-    let stage = Stage { home: home.path().to_owned(), program: process::own_program()?, worker: Worker::new("demo") };
+    let stage = Stage {
+        home: home.path().to_owned(),
+        program: process::own_program()?,
+        // `cargo run` builds one binary only; the helper's code is in ours too.
+        helper: process::helper_program().ok().filter(|helper| helper.is_file()),
+        worker: Worker::new("demo"),
+    };
 
     let played = stage.play(&issuer).await;
     if played.is_ok() && args.keep {
@@ -60,6 +66,7 @@ pub(super) async fn run(args: &Args) -> Result<(), Error> {
 struct Stage {
     home: PathBuf,
     program: PathBuf,
+    helper: Option<PathBuf>,
     worker: Worker,
 }
 
@@ -113,7 +120,15 @@ impl Stage {
         }
         let head = ["PROFILE", "PROVIDER", "HELPERS", "COLD", "WARM", "UPSTREAM CALLS", "EXPIRATION"];
         print(&columns(head, &rows))?;
-        print("(The first cold answer includes the daemon's start. Cold and warm are whole processes, exec to exit.)\n")
+        print(
+            "(The first cold answer includes the daemon's start. Cold and warm are whole processes, exec to exit.)\n",
+        )?;
+        match self.helper {
+            Some(_) => Ok(()),
+            None => {
+                print("(The helper's own binary is not built yet: its code ran out of this one, which costs more.)\n")
+            }
+        }
     }
 
     /// Runs a verb and shows it as a person would have typed it.
@@ -125,7 +140,7 @@ impl Stage {
     }
 
     async fn command(&self, words: &[&str], input: Option<String>) -> Result<Output, Error> {
-        let mut command = self.prepared();
+        let mut command = self.prepared(&self.program);
         command.args(words);
         let job = move || -> std::io::Result<Output> {
             let mut child = command.spawn()?;
@@ -141,7 +156,7 @@ impl Stage {
     async fn ask(&self, profile: &str, count: usize) -> Result<(Duration, Vec<String>), Error> {
         let commands: Vec<Command> = (0..count)
             .map(|_| {
-                let mut command = self.prepared();
+                let mut command = self.prepared(self.helper.as_ref().unwrap_or(&self.program));
                 command.arg0(helper::PROGRAM).arg(profile);
                 command
             })
@@ -163,9 +178,9 @@ impl Stage {
         ))
     }
 
-    /// Our own program in the demo's place, with nothing of the user's but PATH.
-    fn prepared(&self) -> Command {
-        let mut command = Command::new(&self.program);
+    /// A program of ours in the demo's place, with nothing of the user's but PATH.
+    fn prepared(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
         command.env_clear().env("VALETKEY_HOME", &self.home).env("HOME", &self.home).env("PATH", "/usr/bin:/bin");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command

@@ -64,6 +64,8 @@ struct Followed {
     source: ConfigSource,
     /// An edit was seen, and the disk did not give it to us: the next request tries again.
     unread: bool,
+    /// Why the config as it is on disk is not used.
+    refused: Option<Error>,
 }
 
 const MAX_BODY: usize = 64 * 1024;
@@ -74,7 +76,7 @@ const BODY: Duration = Duration::from_secs(2);
 impl Routes {
     pub(super) fn new(broker: Broker, source: ConfigSource, orders: Orders) -> Arc<Routes> {
         let keyring = broker.keyring();
-        let followed = Mutex::new(Followed { source, unread: false });
+        let followed = Mutex::new(Followed { source, unread: false, refused: None });
         Arc::new(Routes { broker, followed, keyring, disk: Worker::new("config"), orders })
     }
 
@@ -114,6 +116,12 @@ impl Routes {
     async fn credentials(&self, profile: &str, query: &str) -> Result<Reply, Error> {
         if !valid_name(profile) {
             return Err(Error::configuration("this cannot be a profile's name", NAME_RULE));
+        }
+        if !self.broker.config().profiles.contains_key(profile)
+            && let Some(error) = &self.followed.lock().await.refused
+        {
+            // It may well be in the file: what keeps the file from being read is what to mend.
+            return Err(error.clone());
         }
         let served = self.broker.credentials(profile, min_valid(query)?).await?;
         Ok(reply::json_text(served.process_json()))
@@ -189,10 +197,12 @@ impl Routes {
                 tracing::info!(profiles = config.profiles.len(), "config read");
                 self.broker.reload(config);
                 self.broker.note("config", None);
+                followed.refused = None;
                 Ok(())
             }
             Err(error) => {
                 self.broker.note("config", Some(format!("the edited config is not used: {error}; {}", error.hint())));
+                followed.refused = Some(error.clone());
                 Err(error)
             }
         }
