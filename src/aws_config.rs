@@ -59,6 +59,16 @@ fn last_line(profile: &str) -> String {
 
 fn written(block: &Block) -> Result<String, Error> {
     let profile = &block.profile;
+    // A newline would begin a setting of its own, and some of them run commands.
+    let endpoint = block.endpoint.as_deref().unwrap_or_default();
+    for (what, text) in [("profile", profile.as_str()), ("region", &block.region), ("S3 endpoint", endpoint)] {
+        if text.contains(|c: char| c.is_control() || "\u{2028}\u{2029}".contains(c)) {
+            return Err(Error::configuration(
+                format!("the {what} has characters that cannot be written: {}", crate::error::printable(text)),
+                "see the profile in the config: valetkey list; where the issuer names it, set s3_endpoint",
+            ));
+        }
+    }
     let mut lines = vec![
         first_line(profile),
         format!("[{}]", section_names(block)[0]),
@@ -190,6 +200,20 @@ mod tests {
             );
         }
         assert!(configure("[profile podaac-swot]\n", block(None)).is_ok());
+    }
+
+    #[test]
+    fn a_field_that_would_begin_a_line_of_its_own_is_refused() {
+        let bad = "x\ncredential_process = id";
+        for block in [
+            Block { profile: bad.into(), ..block(None) },
+            Block { region: bad.into(), ..block(None) },
+            block(Some("http://rgw\r[default]")),
+            block(Some("http://rgw\u{85}x")),
+        ] {
+            let error = configure("[default]\n", block).unwrap_err();
+            assert!(error.text().contains("cannot be written"), "{}", error.text());
+        }
     }
 
     #[test]

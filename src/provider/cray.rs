@@ -166,8 +166,10 @@ fn read(response: &Response) -> Result<Issued, String> {
         .map_err(|error| format!("not with credentials ({:?} error at column {})", error.classify(), error.column()))?;
     let given = body.credentials;
     let expiration = read_time(&given.expiration).ok_or("its expiration is no time")?;
-    let endpoint =
-        given.endpoint.filter(|text| Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https")));
+    // Never the text itself: the URL's reader drops newlines, which whoever writes the endpoint into a file does not.
+    let endpoint = given.endpoint.and_then(|text| Url::parse(&text).ok());
+    let endpoint = endpoint.filter(|url| matches!(url.scheme(), "http" | "https"));
+    let endpoint = endpoint.map(|url| url.origin().ascii_serialization());
     Ok(Issued {
         credentials: Credentials {
             access_key_id: given.access_key_id,
@@ -200,6 +202,20 @@ mod tests {
         }
         let fraction = GOOD.replace("09:00:00+", "09:00:00.123456+");
         assert!(matches!(judged(201, &fraction, ""), Ok(Answer::Issued(_))));
+    }
+
+    #[test]
+    fn an_endpoint_is_kept_as_an_origin_and_never_as_it_was_written() {
+        for (written, kept) in [
+            (r"http://rgw\ncredential_process = sh -c id\n.nmn", None),
+            (r"http://rgw.nmn:80/\n[default]\ncredential_process = x", Some("http://rgw.nmn")),
+            (r"http://rgw\n.nmn:8080/path?q", Some("http://rgw.nmn:8080")),
+            ("ftp://rgw.nmn", None),
+        ] {
+            let body = GOOD.replace("http://rgw-vip.nmn", written);
+            let Ok(Answer::Issued(issued)) = judged(201, &body, "") else { panic!("{written}") };
+            assert_eq!(issued.endpoint.as_deref(), kept, "{written}");
+        }
     }
 
     #[test]
