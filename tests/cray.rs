@@ -114,6 +114,16 @@ fn a_gateway_that_is_away_loses_no_login() {
 }
 
 #[test]
+fn a_keycloak_that_is_away_loses_no_secret() {
+    let (issuer, place) = added_with(&["--login-set", "grant=client", "--login-set", "client_id=admin-client"]);
+    issuer.standin.add_client("admin-client", "client-secret");
+    issuer.standin.behave_once(Standin::TOKEN, Behaviour::ServerError500);
+    let said = good(&place.login("keycloak", "client-secret"));
+    assert!(said.contains("not tried at the issuer") && said.contains("500"), "{said}");
+    credentials(&place.helper("shasta"));
+}
+
+#[test]
 fn settings_of_a_login_are_checked_before_anything_is_written() {
     let place = Place::new();
     place.configure("keyring = \"file\"\n");
