@@ -94,6 +94,10 @@ impl Provider for Cray {
 /// What the gateway, or the STS behind it, means.
 fn judge(response: &Response, host: &str, token: &Secret) -> Result<Answer, Error> {
     match response.status {
+        200..=299 if response.is_page() => Err(Error::unavailable(format!(
+            "{host} answered {} with a web page: a login page, or a network that wants a sign-in",
+            response.status
+        ))),
         200..=299 => read(response).map(Answer::Issued).map_err(|why| Error::Protocol {
             message: format!("{host} answered {} but {why}", response.status),
             request_id: None,
@@ -241,6 +245,7 @@ mod tests {
             (502, "", Kind::Unavailable, "502"),
             (404, "", Kind::Configuration, "gateway"),
             (405, problem, Kind::Protocol, "405"),
+            (200, "\n<!DOCTYPE html><title>Sign in</title>", Kind::Unavailable, "web page"),
             (201, "{}", Kind::Protocol, "not with credentials"),
         ] {
             let error = judged(status, body, "x").unwrap_err();
