@@ -1,4 +1,4 @@
-//! `valetkey login NAME`: takes a secret, tries it at the issuer at once, keeps it in the keyring.
+//! `valetkey login NAME`: takes a secret, tries it at once if a profile uses it, keeps it in the keyring.
 
 use super::context::{ATTENDED, Context};
 use super::start;
