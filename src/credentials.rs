@@ -13,7 +13,7 @@ pub struct Credentials {
     pub secret_access_key: Secret,
     #[serde(serialize_with = "Secret::serialize_exposed")]
     pub session_token: Secret,
-    /// As the issuer gave it. What is published is a little earlier: see [`crate::freshness::published`].
+    /// As the issuer gave it. What is published is a little earlier: see [`crate::freshness::early_by`].
     pub expiration: Timestamp,
 }
 
@@ -42,15 +42,16 @@ impl Credentials {
     /// Why these credentials cannot be passed on, if they cannot: every part must be printable ASCII without space,
     /// since consumers put them into headers and shells. Says which part, never what it holds.
     pub fn defect(&self) -> Option<&'static str> {
-        let sound = |text: &str| !text.is_empty() && text.len() <= 3000 && text.bytes().all(|b| b.is_ascii_graphic());
+        let sound = |text: &str, most| (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
         [
-            ("access key id", self.access_key_id.as_str()),
-            ("secret access key", self.secret_access_key.expose()),
-            ("session token", self.session_token.expose()),
+            ("access key id", self.access_key_id.as_str(), 3000),
+            ("secret access key", self.secret_access_key.expose(), 3000),
+            // MinIO's is a JWT with the whole session policy in it.
+            ("session token", self.session_token.expose(), 16 * 1024),
         ]
         .into_iter()
-        .find(|(_, text)| !sound(text))
-        .map(|(part, _)| part)
+        .find(|(_, text, most)| !sound(text, *most))
+        .map(|(part, ..)| part)
     }
 }
 
@@ -121,6 +122,18 @@ pub(crate) mod tests {
             let credentials = Credentials { session_token: Secret::new(bad), ..sample(time) };
             assert_eq!(credentials.defect(), Some("session token"), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_session_token_may_be_as_long_as_one_with_a_policy_in_it() {
+        let of = |length: usize| Credentials {
+            session_token: Secret::new("x".repeat(length)),
+            ..sample(Timestamp::UNIX_EPOCH)
+        };
+        assert_eq!(of(16 * 1024).defect(), None);
+        assert_eq!(of(16 * 1024 + 1).defect(), Some("session token"));
+        let long_id = Credentials { access_key_id: "x".repeat(3001), ..of(1) };
+        assert_eq!(long_id.defect(), Some("access key id"));
     }
 
     #[test]

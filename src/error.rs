@@ -100,9 +100,11 @@ impl Error {
             Error::Configuration { place: None, fix, .. } => fix.clone(),
             Error::Configuration { place: Some(place), fix, .. } => format!("{fix} ({place})"),
             Error::Protocol { request_id: Some(id), .. } => {
-                format!("report it with the request id {id}; VALETKEY_LOG=debug shows more")
+                format!("report it with the request id {id}; see the daemon's log with VALETKEY_LOG=debug")
             }
-            Error::Protocol { request_id: None, .. } => "report it; VALETKEY_LOG=debug shows more".to_owned(),
+            Error::Protocol { request_id: None, .. } => {
+                "report it; see the daemon's log with VALETKEY_LOG=debug".to_owned()
+            }
         }
     }
 

@@ -159,6 +159,11 @@ impl Response {
         Some(Duration::from_secs(u64::try_from(wait).unwrap_or(0)))
     }
 
+    /// Whether a page was sent instead of data. The Content-Type is not asked: text/html around good JSON exists.
+    pub fn is_page(&self) -> bool {
+        self.body.expose().trim_start().starts_with('<')
+    }
+
     /// The start of the body, for an error's text: printable, and nothing that looks like a document of keys.
     pub fn excerpt(&self) -> String {
         let text = crate::error::printable(self.body.expose());

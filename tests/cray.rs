@@ -114,6 +114,38 @@ fn a_gateway_that_is_away_loses_no_login() {
 }
 
 #[test]
+fn a_keycloak_that_is_away_loses_no_secret() {
+    let (issuer, place) = added_with(&["--login-set", "grant=client", "--login-set", "client_id=admin-client"]);
+    issuer.standin.add_client("admin-client", "client-secret");
+    issuer.standin.behave_once(Standin::TOKEN, Behaviour::ServerError500);
+    let said = good(&place.login("keycloak", "client-secret"));
+    assert!(said.contains("not tried at the issuer") && said.contains("500"), "{said}");
+    credentials(&place.helper("shasta"));
+}
+
+#[test]
+fn a_new_profile_gets_a_login_of_the_kind_that_it_can_use() {
+    let (issuer, place) = (Issuer::start(), Place::new());
+    place.configure("keyring = \"file\"\n");
+    let gateway = issuer.standin.url("");
+    let web = ["add", "sts", "web", "--operation", "web-identity", "--endpoint", &gateway];
+    for words in [&["add", "cray", "shasta", "--gateway", &gateway][..], &web] {
+        let refused = place.command(words);
+        let text = stderr(&refused);
+        assert_eq!(refused.status.code(), Some(6), "{text}");
+        assert!(text.contains("the keycloak login") && text.contains("--login-set token_url=https://"), "{text}");
+    }
+    let token_url = format!("token_url={}", issuer.standin.url(Standin::TOKEN));
+    good(&place.command(&[&web[..], &["--login-set", &token_url]].concat()));
+    let written = std::fs::read_to_string(place.config_file()).unwrap();
+    assert!(written.contains("[logins.keycloak]\nkind = \"keycloak\"\n"), "{written}");
+    good(&place.command(&["add", "cray", "shasta", "--gateway", &gateway]));
+    good(&place.command(&["add", "sts", "own", "--operation", "session-token", "--login", "uploader"]));
+    let written = std::fs::read_to_string(place.config_file()).unwrap();
+    assert!(written.contains("[logins.uploader]\nkind = \"aws\"\n"), "{written}");
+}
+
+#[test]
 fn settings_of_a_login_are_checked_before_anything_is_written() {
     let place = Place::new();
     place.configure("keyring = \"file\"\n");

@@ -44,6 +44,21 @@ fn after_a_logout_nothing_is_given_out_and_nothing_is_sent() {
 }
 
 #[test]
+fn a_login_in_the_daemons_memory_alone_is_gone_after_a_logout() {
+    let (issuer, place) = (Issuer::start(), Place::new());
+    place.configure(&issuer.earthdata_config("keyring = \"memory\""));
+    let token = issuer.standin.mint_token("ada", 3600);
+    let signed_in = place.login("earthdata", &token);
+    assert!(signed_in.status.success(), "{}", stderr(&signed_in));
+    assert_eq!(place.ok(&["token", "earthdata"]).trim_end(), token);
+    place.ok(&["logout", "earthdata"]);
+    assert_eq!(place.command(&["token", "earthdata"]).status.code(), Some(3));
+    assert_eq!(place.helper("podaac").status.code(), Some(3));
+    place.ok(&["stop"]);
+    place.ok(&["logout", "earthdata"]);
+}
+
+#[test]
 fn a_removed_profile_is_gone_and_its_login_stays() {
     let (issuer, place, _) = stage("");
     let listed = place.command(&["list"]);

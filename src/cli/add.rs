@@ -1,15 +1,17 @@
 //! `valetkey add PRESET|PROVIDER [NAME]`: a profile for the config, its options made from the kinds' own keys.
 
 use super::context::Context;
-use crate::config::{Addition, Key, added};
+use crate::config::{Addition, Config, Key, Settings, added};
 use crate::error::Error;
+use crate::login;
 use crate::ports::Prompt;
-use crate::provider::{self, Kind, Preset};
+use crate::provider::{self, Kind, Need, Preset};
 use crate::system::config_file;
 use crate::system::prompt::Terminal;
 use crate::wire::{NAME_RULE, valid_name};
 use clap::{Arg, ArgMatches, Command};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -84,8 +86,10 @@ pub(super) fn run(context: &Context, args: &Args, given: Vec<(String, String)>) 
     let settings = settings(kind, preset, given)?;
     let file = &context.paths.config_file;
     let text = config_file::read_text(file)?.unwrap_or_default();
-    let login = login(kind, &settings, &args.login_set)?;
-    let login_settings = args.login_set.iter().filter(|(key, _)| key != "kind").cloned().collect();
+    let config = Config::parse(&text, file, &context.paths.home)?;
+    let need = need(kind, &name, &settings, &config, &context.paths.home)?;
+    let mut login_settings: Vec<_> = args.login_set.iter().filter(|(key, _)| key != "kind").cloned().collect();
+    let login = login(kind, need, &settings, &args.login_set, &mut login_settings, &config)?;
     let addition = Addition { profile: name.clone(), provider: kind.name, login, login_settings, settings };
     let edited = added(&text, &addition, file, &context.paths.home)?;
     config_file::write(file, &edited, 0o600)?;
@@ -96,22 +100,62 @@ pub(super) fn run(context: &Context, args: &Args, given: Vec<(String, String)>) 
     Ok(())
 }
 
-/// Name and kind of the login that is added where it is not there yet; None where none needs a table of its own.
+/// What the provider will want of its login.
+fn need(kind: &Kind, name: &str, settings: &[(String, String)], config: &Config, home: &Path) -> Result<Need, Error> {
+    let mut read = Settings::new(&config.file, &format!("profiles.{name}"), None);
+    for (name, text) in settings {
+        if let Some(key) = kind.keys.iter().find(|key| key.name == name) {
+            read.insert(key, vec![text.clone()], None, home)?;
+        }
+    }
+    Ok((kind.build)(&read)?.need())
+}
+
+/// Name and kind of the login that is added where it is not there yet; None where none needs a table of its own. Where
+/// a new one has to know its realm, a person is asked.
 fn login(
     kind: &Kind,
+    need: Need,
     settings: &[(String, String)],
     login_set: &[(String, String)],
+    login_settings: &mut Vec<(String, String)>,
+    config: &Config,
 ) -> Result<Option<(String, &'static str)>, Error> {
+    let known = |name: &str| login::KINDS.iter().find(|known| known.name == name);
+    let fits: Vec<&login::Kind> =
+        kind.logins.iter().filter_map(|name| known(name)).filter(|login| login.gives.contains(&need)).collect();
+    let names = || fits.iter().map(|login| login.name).collect::<Vec<_>>();
     let login_kind = match login_set.iter().find(|(key, _)| key == "kind") {
-        None => kind.logins[0],
-        Some((_, wanted)) => kind.logins.iter().copied().find(|known| known == wanted).ok_or_else(|| {
-            let fix = format!("write kind={}", kind.logins.join(" or kind="));
-            Error::configuration(format!("provider {} takes no such login", kind.name), fix)
-        })?,
+        None => fits.first().copied(),
+        Some((_, wanted)) => fits.iter().copied().find(|login| login.name == wanted),
     };
+    let login_kind = login_kind.ok_or_else(|| {
+        let fix = format!("write kind={}", names().join(" or kind="));
+        Error::configuration(format!("provider {} takes no such login", kind.name), fix)
+    })?;
     let name = settings.iter().find(|(key, _)| key == "login").map(|(_, login)| login.clone());
-    let name = name.or_else(|| (!login_set.is_empty()).then(|| login_kind.to_owned()));
-    Ok(name.map(|name| (name, login_kind)))
+    let name = name.or_else(|| (!login_set.is_empty()).then(|| login_kind.name.to_owned()));
+    let there = match &name {
+        Some(name) => config.logins.contains_key(name),
+        None => config.logins.values().any(|login| names().contains(&login.kind.name)),
+    };
+    let given = |wanted: &str| login_settings.iter().any(|(key, _)| key == wanted);
+    let realm = login_kind.keys.iter().find(|key| key.name == "token_url");
+    let Some(realm) = realm.filter(|_| {
+        let of_a_token = login_settings.iter().any(|(key, grant)| key == "grant" && grant == "token");
+        !there && !of_a_token && !given("token_url") && !given("issuer")
+    }) else {
+        return Ok(name.map(|name| (name, login_kind.name)));
+    };
+    if !Terminal.someone() {
+        return Err(Error::configuration(
+            format!("the {} login that it needs has neither token_url nor issuer", login_kind.name),
+            "add --login-set token_url=https://HOST/keycloak/realms/REALM/protocol/openid-connect/token",
+        ));
+    }
+    let answer = Terminal.ask(&format!("{} of the {} login ({}): ", realm.name, login_kind.name, realm.help))?;
+    login_settings.push((realm.name.to_owned(), answer));
+    Ok(Some((name.unwrap_or_else(|| login_kind.name.to_owned()), login_kind.name)))
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -1,4 +1,4 @@
-//! `valetkey login NAME`: takes a secret, tries it at the issuer at once, keeps it in the keyring.
+//! `valetkey login NAME`: takes a secret, tries it at once if a profile uses it, keeps it in the keyring.
 
 use super::context::{ATTENDED, Context};
 use super::start;
@@ -60,7 +60,10 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
     } else {
         let broker = Broker::new(outside.clone(), &context.paths.state, config.clone(), Manner::OneShot);
         broker.store_login(&entry.name, &stored).await?;
-        hand_in(context, &entry.name, None).await?;
+        // It is stored: a daemon that is leaving, or that nobody understands, takes nothing of that back.
+        if let Err(error) = hand_in(context, &entry.name, None).await {
+            Terminal.tell(&format!("valetkey: warning: the daemon was not told: {error}; see: valetkey status"));
+        }
     }
     if let Some(sentence) = keyring.pinned_now() {
         Terminal.tell(&sentence);
@@ -97,7 +100,11 @@ async fn try_out(config: &Config, entry: &LoginEntry, secret: &mut Secret, outsi
     let now = outside.clock.now();
     let need = profile.provider.need();
     let request = AccessRequest { secret, need, rejected: None, http: &outside.http, now: &now };
-    let granted = entry.login.access(request).await?;
+    let granted = match entry.login.access(request).await {
+        Ok(granted) => granted,
+        Err(error @ Error::LoginRequired { .. }) => return Err(error),
+        Err(error) => return Ok(Tried::Untested(format!("{error}; {}", error.hint()))),
+    };
     // The old one may be void from here on, and shown again it would end the session.
     if let Some(rotated) = granted.rotated {
         *secret = rotated;
@@ -105,9 +112,10 @@ async fn try_out(config: &Config, entry: &LoginEntry, secret: &mut Secret, outsi
     match profile.provider.issue(&granted.access, &outside.http).await {
         Ok(Answer::Issued(issued)) => Ok(Tried::Works(profile.name.clone(), written(issued.credentials.expiration))),
         Ok(Answer::Rejected(error @ Error::Denied { .. })) => Ok(Tried::Denied(format!("{error}; {}", error.hint()))),
-        Ok(Answer::Rejected(error)) => Err(Error::sign_in(&entry.name, error.to_string())),
-        Err(error @ Error::LoginRequired { .. }) => Err(error),
-        Err(error) => Ok(Tried::Untested(format!("{error}; {}", error.hint()))),
+        Ok(Answer::Rejected(error @ Error::LoginRequired { .. })) => {
+            Err(Error::sign_in(&entry.name, error.to_string()))
+        }
+        Ok(Answer::Rejected(error)) | Err(error) => Ok(Tried::Untested(format!("{error}; {}", error.hint()))),
     }
 }
 

@@ -4,7 +4,9 @@ use super::context::{ATTENDED, Context};
 use super::login::{entry, hand_in};
 use super::tell;
 use crate::broker::{Broker, Manner};
+use crate::daemon::ClientError;
 use crate::error::Error;
+use crate::ports::Tier;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -15,10 +17,18 @@ pub(super) struct Args {
 pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
     let config = context.config()?;
     let login = entry(&config, &args.name)?.name;
+    let in_memory = config.keyring == Some(Tier::Memory);
     let keyring = context.keyring(&config, ATTENDED);
     let broker = Broker::new(context.outside(keyring), &context.paths.state, config, Manner::OneShot);
+    // By ourselves too: here somebody can unlock a keyring, and a daemon may have been started with another one.
     broker.forget_login(&login).await?;
-    hand_in(context, &login, None).await?;
+    match context.client()?.delete(&format!("/v1/logins/{login}")).await {
+        Ok(_) | Err(ClientError::Nobody) => {}
+        // Its memory is the only place, and out of reach from here.
+        Err(ClientError::Error(error)) if in_memory => return Err(error),
+        // What it could not delete is gone already: it only has to look again.
+        Err(ClientError::Error(_)) => hand_in(context, &login, None).await?,
+    }
     tell(&format!("signed out of {login}; credentials that were handed out live on until their end"));
     Ok(())
 }

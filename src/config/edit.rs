@@ -58,8 +58,26 @@ pub fn added(text: &str, addition: &Addition, file: &Path, home: &Path) -> Resul
     insert(&mut document, "profiles", &addition.profile, table)?;
     let edited = document.to_string();
     // Judged as it will be read, before anything is written.
-    Config::parse(&edited, file, home)?;
+    same_logins(&config, &Config::parse(&edited, file, home)?)?;
     Ok(edited)
+}
+
+/// Refuses an edit after which a profile of `before`, which may not say how it signs in, would do so otherwise.
+fn same_logins(before: &Config, after: &Config) -> Result<(), Error> {
+    let settings = |config: &Config, login: &str| config.logins.get(login).map(|entry| entry.settings.clone());
+    for (old, new) in before.profiles.values().filter_map(|old| Some((old, after.profiles.get(&old.name)?))) {
+        let login = &old.login;
+        if new.login != *login {
+            let message = format!("it would sign in with {} and no more with {login}", new.login);
+            return Err(old.settings.refuse("login", message, format!("first add login = \"{login}\" to it")));
+        }
+        let (then, now) = (settings(before, login).unwrap_or_default(), settings(after, login).unwrap_or_default());
+        if then.canonical() != now.canonical() {
+            let message = format!("its login {login} would have other settings");
+            return Err(old.settings.refuse("login", message, "choose another name for the new login: --login NAME"));
+        }
+    }
+    Ok(())
 }
 
 /// `text` without the profile and the comments right above it.
@@ -150,6 +168,27 @@ mod tests {
         assert!(refused.hint().contains("--login-set"));
         let misspelt = Addition { login_settings: vec![("ursula".into(), "x".into())], ..podaac() };
         assert!(add("", &misspelt).is_err());
+    }
+
+    #[test]
+    fn a_profile_that_names_no_login_keeps_the_one_it_has() {
+        let before = "[profiles.old]\nprovider = \"earthdata\"\nendpoint = \"https://x.org/s3credentials\"\n";
+        let uat = |login: &str| Addition {
+            login: Some((login.into(), "earthdata")),
+            login_settings: vec![("urs".into(), "https://uat.urs.earthdata.nasa.gov".into())],
+            settings: vec![("endpoint".into(), "https://x.org/s3".into()), ("login".into(), login.into())],
+            ..podaac()
+        };
+        let moved = add(before, &uat("uat")).unwrap_err();
+        assert!(moved.hint().contains("login = \"earthdata\""), "{}", moved.text());
+        assert!(add(before, &uat("earthdata")).unwrap_err().hint().contains("--login NAME"));
+        let after = add(&format!("{before}login = \"earthdata\"\n"), &uat("uat")).unwrap();
+        let config = Config::parse(&after, Path::new("/c"), Path::new("/h")).unwrap();
+        assert_eq!(
+            (config.profiles["old"].login.as_str(), config.profiles["podaac"].login.as_str()),
+            ("earthdata", "uat")
+        );
+        assert!(add(before, &podaac()).is_ok(), "the same login, with a table now");
     }
 
     #[test]

@@ -50,16 +50,18 @@ pub(super) fn parse(text: &str, file: &Path, home: &Path) -> Result<Config, Erro
             _ => return Err(source.unknown_key(line, key, "the file", TOP_KEYS.iter().copied())),
         }
     }
+    // Before any is made for a profile: what fits must not depend on the profiles' names.
+    let own: Vec<String> = config.logins.keys().cloned().collect();
     let names: Vec<String> = config.profiles.keys().cloned().collect();
     for name in names {
-        bind_login(&mut config, &name)?;
+        bind_login(&mut config, &own, &name)?;
     }
     Ok(config)
 }
 
 /// Finds the login of a profile: the one it names; else the only one that fits; else one of the provider's usual kind,
-/// which then needs no table of its own.
-fn bind_login(config: &mut Config, profile: &str) -> Result<(), Error> {
+/// which then needs no table of its own. Only the config's `own` logins can fit.
+fn bind_login(config: &mut Config, own: &[String], profile: &str) -> Result<(), Error> {
     let Some(entry) = config.profiles.get(profile) else { return Ok(()) };
     let settings = &entry.settings;
     let gives =
@@ -69,7 +71,7 @@ fn bind_login(config: &mut Config, profile: &str) -> Result<(), Error> {
         let fitting: Vec<&str> = config
             .logins
             .values()
-            .filter(|login| fits.contains(&login.kind.name))
+            .filter(|login| own.contains(&login.name) && fits.contains(&login.kind.name))
             .map(|login| login.name.as_str())
             .collect();
         match fitting.as_slice() {
@@ -324,6 +326,20 @@ login = "earthdata"
         assert_eq!(config.profile("p").unwrap().login, "nasa");
         let (text, _) = refused(&format!("{bare}[logins.a]\nkind = \"earthdata\"\n[logins.b]\nkind = \"earthdata\"\n"));
         assert!(text.contains("does not say which login"), "{text}");
+    }
+
+    #[test]
+    fn which_login_a_profile_gets_does_not_depend_on_names() {
+        let named = |first: &str, second: &str| {
+            let endpoint = "provider = \"earthdata\"\nendpoint = \"https://x.org/s3credentials\"\n";
+            let text = format!(
+                "[logins.work]\nkind = \"earthdata\"\n[profiles.{first}]\n{endpoint}login = \"earthdata\"\n[profiles.{second}]\n{endpoint}"
+            );
+            let config = Config::parse(&text, Path::new("/c"), Path::new("/h")).unwrap();
+            (config.profile(first).unwrap().login.clone(), config.profile(second).unwrap().login.clone())
+        };
+        let expected = ("earthdata".to_owned(), "work".to_owned());
+        assert_eq!((named("a", "b"), named("b", "a")), (expected.clone(), expected));
     }
 
     #[test]

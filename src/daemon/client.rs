@@ -48,6 +48,10 @@ impl Client {
         self.ask(Method::POST, path, body).await
     }
 
+    pub async fn delete(&self, path: &str) -> Result<String, ClientError> {
+        self.ask(Method::DELETE, path, None).await
+    }
+
     async fn ask(&self, method: Method, path: &str, body: Option<&Secret>) -> Result<String, ClientError> {
         let away = || {
             let message = format!("the daemon has not answered within {} s", self.limit.as_secs());

@@ -7,6 +7,7 @@
 //! | `GET /v1/status` | what `valetkey status --json` prints |
 //! | `GET /v1/logins/L/token` | a bearer token and a newline: on this socket only |
 //! | `POST /v1/logins/L` | a person's secret handed in; empty: what rests in the keyring has changed |
+//! | `DELETE /v1/logins/L` | signs out: the secret leaves the daemon's keyring |
 //! | `POST /v1/reload`, `POST /v1/stop` | |
 
 use super::Orders;
@@ -100,6 +101,9 @@ impl Routes {
                 self.broker.token(login).await.map(|token| reply::plain(token.expose()))
             }
             (&Method::POST, ["v1", "logins", login]) => self.take_login(login, body).await,
+            (&Method::DELETE, ["v1", "logins", login]) if valid_name(login) => {
+                self.broker.forget_login(login).await.map(|()| done())
+            }
             (&Method::POST, ["v1", "reload"]) => self.reload().await.map(|()| done()),
             (&Method::POST, ["v1", "stop"]) => {
                 self.orders.end();

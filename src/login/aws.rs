@@ -77,10 +77,7 @@ impl Aws {
                 secret_access_key: Secret::new(variable("AWS_SECRET_ACCESS_KEY")?),
                 session_token: variable("AWS_SESSION_TOKEN").ok().map(Secret::new),
             },
-            Source::Text(text) => read_text(text).ok_or_else(|| {
-                let fix = "give {\"AccessKeyId\":..,\"SecretAccessKey\":..} or lines aws_access_key_id = .. and aws_secret_access_key = ..";
-                Error::configuration("the text holds no access key", fix)
-            })?,
+            Source::Text(text) => read_text(text)?,
             Source::Netrc(_) => return Err(super::no_netrc(KIND.name)),
             Source::Person => Keys {
                 access_key_id: from.prompt.ask("Access key ID: ")?,
@@ -96,20 +93,36 @@ impl Aws {
     }
 }
 
-/// JSON with AWS's names, or the lines of `~/.aws/credentials`.
-fn read_text(text: &Secret) -> Option<Keys> {
+/// JSON with AWS's names, or the lines of `~/.aws/credentials`: of one section, since nobody said which.
+fn read_text(text: &Secret) -> Result<Keys, Error> {
     if let Ok(keys) = serde_json::from_str(text.expose()) {
-        return Some(keys);
+        return Ok(keys);
     }
+    let lines = || text.expose().lines().map(str::trim);
+    let Some(first) = lines().position(|line| line.starts_with('[')) else {
+        return section(&lines().collect::<Vec<_>>());
+    };
+    if lines().skip(first + 1).any(|line| line.starts_with('[')) {
+        let fix = "give a file with the one section that is meant, or {\"AccessKeyId\":..,\"SecretAccessKey\":..}";
+        return Err(Error::configuration("the text has several [sections], each with keys of its own", fix));
+    }
+    section(&lines().skip(first + 1).collect::<Vec<_>>())
+}
+
+fn section(lines: &[&str]) -> Result<Keys, Error> {
     let value = |name: &str| {
-        text.expose().lines().find_map(|line| {
+        lines.iter().find_map(|line| {
             let (key, value) = line.split_once('=')?;
-            (key.trim() == name).then(|| value.trim().to_owned())
+            (key.trim() == name).then(|| value.trim())
         })
     };
-    Some(Keys {
-        access_key_id: value("aws_access_key_id")?,
-        secret_access_key: Secret::new(value("aws_secret_access_key")?),
+    let needed = |name: &str| {
+        let fix = "give {\"AccessKeyId\":..,\"SecretAccessKey\":..} or lines aws_access_key_id = .. and aws_secret_access_key = ..";
+        value(name).ok_or_else(|| Error::configuration("the text holds no access key", fix))
+    };
+    Ok(Keys {
+        access_key_id: needed("aws_access_key_id")?.to_owned(),
+        secret_access_key: Secret::new(needed("aws_secret_access_key")?),
         session_token: value("aws_session_token").map(Secret::new),
     })
 }
@@ -138,6 +151,18 @@ mod tests {
         assert_eq!(sign_in(Source::Text(Secret::new(lines)), &[]).unwrap(), expected);
         let variables = [("AWS_ACCESS_KEY_ID", "AKIA1"), ("AWS_SECRET_ACCESS_KEY", "s/1+")];
         assert_eq!(sign_in(Source::Variables, &variables).unwrap(), expected);
+    }
+
+    #[test]
+    fn of_several_sections_none_is_guessed_and_none_are_mixed() {
+        let one = "[default]\naws_access_key_id = AKIA1\naws_secret_access_key = s1\n";
+        for text in [format!("{one}[work]\naws_session_token = t2\n"), format!("[empty]\n  [default]\n{one}")] {
+            let error = sign_in(Source::Text(Secret::new(text)), &[]).unwrap_err();
+            assert!(error.hint().contains("one section"), "{}", error.text());
+        }
+        let before = format!("aws_session_token = not-of-the-section\n{one}");
+        let kept = sign_in(Source::Text(Secret::new(before)), &[]).unwrap();
+        assert_eq!(kept, sign_in(Source::Text(Secret::new(one)), &[]).unwrap());
     }
 
     #[test]

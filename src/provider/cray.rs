@@ -94,6 +94,10 @@ impl Provider for Cray {
 /// What the gateway, or the STS behind it, means.
 fn judge(response: &Response, host: &str, token: &Secret) -> Result<Answer, Error> {
     match response.status {
+        200..=299 if response.is_page() => Err(Error::unavailable(format!(
+            "{host} answered {} with a web page: a login page, or a network that wants a sign-in",
+            response.status
+        ))),
         200..=299 => read(response).map(Answer::Issued).map_err(|why| Error::Protocol {
             message: format!("{host} answered {} but {why}", response.status),
             request_id: None,
@@ -166,8 +170,10 @@ fn read(response: &Response) -> Result<Issued, String> {
         .map_err(|error| format!("not with credentials ({:?} error at column {})", error.classify(), error.column()))?;
     let given = body.credentials;
     let expiration = read_time(&given.expiration).ok_or("its expiration is no time")?;
-    let endpoint =
-        given.endpoint.filter(|text| Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https")));
+    // Never the text itself: the URL's reader drops newlines, which whoever writes the endpoint into a file does not.
+    let endpoint = given.endpoint.and_then(|text| Url::parse(&text).ok());
+    let endpoint = endpoint.filter(|url| matches!(url.scheme(), "http" | "https"));
+    let endpoint = endpoint.map(|url| url.origin().ascii_serialization());
     Ok(Issued {
         credentials: Credentials {
             access_key_id: given.access_key_id,
@@ -203,6 +209,20 @@ mod tests {
     }
 
     #[test]
+    fn an_endpoint_is_kept_as_an_origin_and_never_as_it_was_written() {
+        for (written, kept) in [
+            (r"http://rgw\ncredential_process = sh -c id\n.nmn", None),
+            (r"http://rgw.nmn:80/\n[default]\ncredential_process = x", Some("http://rgw.nmn")),
+            (r"http://rgw\n.nmn:8080/path?q", Some("http://rgw.nmn:8080")),
+            ("ftp://rgw.nmn", None),
+        ] {
+            let body = GOOD.replace("http://rgw-vip.nmn", written);
+            let Ok(Answer::Issued(issued)) = judged(201, &body, "") else { panic!("{written}") };
+            assert_eq!(issued.endpoint.as_deref(), kept, "{written}");
+        }
+    }
+
+    #[test]
     fn an_empty_403_is_explained_by_the_tokens_own_claims() {
         let token = token(
             r#"{"iss":"https://gw/keycloak/realms/shasta","aud":["shasta"],"exp":1800000000,"resource_access":{"shasta":{"roles":["user"]}}}"#,
@@ -225,6 +245,7 @@ mod tests {
             (502, "", Kind::Unavailable, "502"),
             (404, "", Kind::Configuration, "gateway"),
             (405, problem, Kind::Protocol, "405"),
+            (200, "\n<!DOCTYPE html><title>Sign in</title>", Kind::Unavailable, "web page"),
             (201, "{}", Kind::Protocol, "not with credentials"),
         ] {
             let error = judged(status, body, "x").unwrap_err();

@@ -36,6 +36,10 @@ pub(super) struct Refusal {
 /// Judges the answer to a token request of `login` at `host`.
 pub(super) fn judge(response: &Response, asked: Asked, login: &str, host: &str, now: &Moment) -> Result<Token, Error> {
     match response.status {
+        200..=299 if response.is_page() => Err(Error::unavailable(format!(
+            "{host} answered {} with a web page: a login page, or a network that wants a sign-in",
+            response.status
+        ))),
         200..=299 => read(response, now)
             .ok_or_else(|| Error::protocol(format!("{host} answered {} but not with a token", response.status))),
         429 | 500..=599 => {
@@ -156,7 +160,8 @@ mod tests {
             (403, "", Asked::Password, Kind::LoginRequired, "says no more"),
             (503, "", Asked::Refresh, Kind::Unavailable, "503"),
             (400, r#"{"error":"invalid_scope"}"#, Asked::Password, Kind::Configuration, "invalid_scope"),
-            (200, "<html>", Asked::Password, Kind::Protocol, "not with a token"),
+            (200, "<html>", Asked::Password, Kind::Unavailable, "web page"),
+            (200, "{}", Asked::Password, Kind::Protocol, "not with a token"),
         ] {
             let error = judged(status, body, asked).unwrap_err();
             assert_eq!(error.kind(), kind, "{status} {body}");

@@ -261,7 +261,7 @@ impl Login for Keycloak {
     }
 }
 
-/// A token without any word of its life is asked for anew with each flight, and so at least once an hour.
+/// A token without any word of its life counts as good for five minutes: long enough to be shared, short for a guess.
 fn far(now: &Moment) -> Option<Timestamp> {
     now.wall.checked_add(SignedDuration::from_mins(5)).ok()
 }

@@ -30,7 +30,7 @@ pub(super) fn judge(response: &Response, endpoint: &Url, urs: &Url) -> Verdict {
         Verdict::Error(Error::Unavailable { message: format!("{host} {what}"), retry_after })
     };
     match response.status {
-        200..=299 if is_page(response) => away(
+        200..=299 if response.is_page() => away(
             "answered with a web page instead of credentials: a login page, or a network that wants a sign-in".into(),
         ),
         200..=299 => match read(response) {
@@ -61,8 +61,8 @@ pub(super) fn judge_diagnosis(response: &Response, endpoint: &Url, urs: &Url) ->
     let (host, login) = (endpoint.host_str().unwrap_or_default(), urs.host_str().unwrap_or_default());
     match response.status {
         200 => Err(Error::configuration(
-            format!("{host} does not take bearer tokens, though {login} accepts yours"),
-            "check endpoint in the config: it usually ends in /s3credentials",
+            format!("{host} takes no bearer tokens ({login} accepts yours)"),
+            "valetkey does not sign in there by password yet; or check endpoint: it usually ends in /s3credentials",
         )),
         401 => Ok(Answer::Rejected(token_refused(host))),
         403 => match forbidden(response, host, urs) {
@@ -70,8 +70,17 @@ pub(super) fn judge_diagnosis(response: &Response, endpoint: &Url, urs: &Url) ->
             Verdict::Error(error) => Err(error),
             Verdict::AskEarthdataLogin { .. } => unreachable!("a 403 is never a redirect"),
         },
+        404 => Err(Error::configuration(
+            format!("{host} wants a sign-in, and {login} does not know its application (404)"),
+            "check endpoint and urs in the config: an application is known to one of Earthdata Login's hosts",
+        )),
+        status @ (429 | 500..=599) => {
+            let retry_after = response.retry_after().map(|wait| clamp_retry_after(wait).as_secs());
+            let message = format!("{host} wants a sign-in, and {login} answered {status} when asked why");
+            Err(Error::Unavailable { message, retry_after })
+        }
         status => {
-            Err(Error::unavailable(format!("{host} wants a sign-in, and {login} answered {status} when asked why")))
+            Err(protocol(response, format!("{host} wants a sign-in, and {login} answered {status} when asked why")))
         }
     }
 }
@@ -114,7 +123,8 @@ fn forbidden(response: &Response, host: &str, urs: &Url) -> Verdict {
             hint: "accept it in a browser, then wait a minute (the archive remembers the refusal)".into(),
         });
     }
-    if refusal.error.as_deref() == Some("invalid_token") {
+    // Any other error that is named is about the token as well: only a page speaks of the archive's data.
+    if refusal.error.is_some() {
         return Verdict::Answer(Answer::Rejected(token_refused(host)));
     }
     Verdict::Error(Error::Denied {
@@ -133,11 +143,6 @@ fn token_refused(host: &str) -> Error {
 
 fn protocol(response: &Response, message: String) -> Error {
     Error::Protocol { message, request_id: response.header("x-request-id").map(str::to_owned) }
-}
-
-fn is_page(response: &Response) -> bool {
-    // The Content-Type is not asked: text/html around good JSON exists.
-    response.body.expose().trim_start().starts_with('<')
 }
 
 /// Both spellings: TEA's and Cumulus' camelCase, and the PascalCase of TEA 1.2 and Harmony.
@@ -238,6 +243,7 @@ mod tests {
         for (status, body) in [
             (401, r#"{"error":"invalid_token"}"#),
             (403, r#"{"error":"invalid_token","error_description":"The token is invalid"}"#),
+            (403, r#"{"error":"access_denied","error_description":"m"}"#),
         ] {
             assert!(matches!(judged(status, &[], body), Verdict::Answer(Answer::Rejected(_))), "{status}");
         }
@@ -263,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn the_diagnosis_tells_the_five_outcomes_apart() {
+    fn the_diagnosis_tells_its_outcomes_apart() {
         let (endpoint, urs) = urls();
         let kind = |status, body| match judge_diagnosis(&response(status, &[], body), &endpoint, &urs) {
             Ok(Answer::Rejected(error)) | Err(error) => error.kind(),
@@ -272,6 +278,14 @@ mod tests {
         assert_eq!(kind(200, "{}"), Kind::Configuration);
         assert_eq!(kind(401, "{}"), Kind::LoginRequired);
         assert_eq!(kind(403, r#"{"error_description":"EULA Acceptance Failure"}"#), Kind::Denied);
-        assert_eq!(kind(503, ""), Kind::Unavailable);
+        for (status, expected) in [
+            (503, Kind::Unavailable),
+            (429, Kind::Unavailable),
+            (404, Kind::Configuration),
+            (400, Kind::Protocol),
+            (302, Kind::Protocol),
+        ] {
+            assert_eq!(kind(status, ""), expected, "{status}");
+        }
     }
 }

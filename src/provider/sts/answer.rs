@@ -61,6 +61,8 @@ fn judge(response: &Response, host: &str, need: Need) -> Result<Answer, Error> {
         | "ServiceUnavailable"
         | "STSNotInitialized"
         | "InternalFailure"
+        // AWS could not reach the identity provider.
+        | "IDPCommunicationError"
         | "InternalError" => Err(away(response, host, &code)),
         _ if status == 429 || status >= 500 => Err(away(response, host, &code)),
         "" if status >= 400 => Err(Error::Protocol {
@@ -143,6 +145,7 @@ mod tests {
                 (Kind::Configuration, false),
             ),
             (503, aws("STSNotInitialized"), (Kind::Unavailable, false)),
+            (400, aws("IDPCommunicationError"), (Kind::Unavailable, false)),
             (400, aws("Throttling"), (Kind::Unavailable, false)),
             (500, String::new(), (Kind::Unavailable, false)),
             (404, "not found".to_owned(), (Kind::Protocol, false)),

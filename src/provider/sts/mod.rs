@@ -71,16 +71,15 @@ impl Sts {
     fn new(settings: &Settings) -> Result<Sts, Error> {
         let seconds = settings.duration("duration").map(|duration| duration.as_secs());
         let endpoint = settings.url("endpoint");
+        let operation = Operation::new(settings)?;
+        let (bounds, most) = operation.aws_bounds();
         // AWS documents its bounds; Ceph and MinIO have their own, and say so themselves.
-        if endpoint.is_none() && seconds.is_some_and(|seconds| !(900..=43_200).contains(&seconds)) {
-            return Err(settings.refuse(
-                "duration",
-                "AWS gives 15 minutes to 12 hours",
-                "write a duration from 15m to 12h",
-            ));
+        if endpoint.is_none() && seconds.is_some_and(|seconds| !bounds.contains(&seconds)) {
+            let message = format!("AWS gives 15m to {most} by this operation");
+            return Err(settings.refuse("duration", message, format!("write a duration from 15m to {most}")));
         }
         Ok(Sts {
-            operation: Operation::new(settings)?,
+            operation,
             // Ceph and MinIO serve both at one address.
             s3_endpoint: settings.url("s3_endpoint").or_else(|| endpoint.clone().filter(|url| !is_aws(url))),
             endpoint,
@@ -169,5 +168,46 @@ impl Provider for Sts {
                 date,
             }))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn build(values: &[(&str, &str)]) -> Result<Sts, Error> {
+        let mut settings = Settings::new(Path::new("/c"), "profiles.x", None);
+        for (name, value) in values {
+            let key = KIND.keys.iter().find(|key| key.name == *name).unwrap();
+            settings.insert(key, vec![(*value).to_owned()], None, Path::new("/")).unwrap();
+        }
+        Sts::new(&settings)
+    }
+
+    #[test]
+    fn each_operation_of_aws_has_its_longest_life() {
+        let role = ("role_arn", "arn:aws:iam::1:role/r");
+        for (operation, more, longest, too_long) in [
+            ("assume-role", role, "12h", "43201"),
+            ("web-identity", role, "12h", "43201"),
+            ("session-token", ("region", "us-east-1"), "36h", "129601"),
+            ("federation-token", ("bucket", "my-bucket"), "36h", "129601"),
+        ] {
+            let with = |duration| build(&[("operation", operation), more, ("duration", duration)]);
+            assert!(with("15m").is_ok() && with(longest).is_ok(), "{operation}");
+            for bad in ["899", too_long] {
+                assert!(with(bad).unwrap_err().hint().contains(longest), "{operation} {bad}");
+            }
+        }
+        let elsewhere = [role, ("duration", "604800"), ("endpoint", "https://rgw.example.org")];
+        assert!(build(&elsewhere).is_ok(), "others have their own bounds");
+    }
+
+    #[test]
+    fn a_federation_token_without_a_bucket_could_do_nothing_and_is_refused() {
+        let error = build(&[("operation", "federation-token")]).unwrap_err();
+        assert!(error.hint().contains("add bucket"), "{}", error.text());
+        assert!(build(&[("operation", "federation-token"), ("bucket", "my-bucket")]).is_ok());
     }
 }

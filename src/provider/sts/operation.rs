@@ -40,6 +40,12 @@ impl Operation {
             }
             "federation-token" => {
                 without_role("federation-token")?;
+                if settings.text("bucket").is_none() {
+                    let fix = "add bucket = \"..\", or write operation = \"session-token\"";
+                    let message =
+                        "a federation token may do only what its policy allows, and without a bucket it has none";
+                    return Err(settings.refuse("operation", message, fix));
+                }
                 Ok(Operation::GetFederationToken { name: session_name.chars().take(32).collect() })
             }
             "web-identity" => Ok(Operation::AssumeRoleWithWebIdentity {
@@ -58,6 +64,14 @@ impl Operation {
                 session_name,
                 external_id: settings.text("external_id").map(str::to_owned),
             }),
+        }
+    }
+
+    /// What AWS documents: the shortest and longest life in seconds, and how to write the longest.
+    pub(super) fn aws_bounds(&self) -> (std::ops::RangeInclusive<u64>, &'static str) {
+        match self {
+            Operation::AssumeRole { .. } | Operation::AssumeRoleWithWebIdentity { .. } => (900..=43_200, "12h"),
+            Operation::GetSessionToken | Operation::GetFederationToken { .. } => (900..=129_600, "36h"),
         }
     }
 
