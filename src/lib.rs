@@ -12,7 +12,8 @@
 //! - [`secret`], [`error`], [`credentials`], [`lease`], [`freshness`], [`seal`], [`jwt`], [`netrc`]: values and rules. They read no
 //!   clock, no variable and no file.
 //! - [`ports`]: the outside as small traits. [`system`] has the real ones.
-//! - [`config`]: what the user wrote, checked. [`provider`] and [`login`]: one file or folder for each kind, listed in a slice.
+//! - [`settings`] and [`access`]: what kinds of providers and logins are told, and what passes between them.
+//!   [`provider`] and [`login`]: one file or folder for each kind, listed in a slice. [`config`]: what the user wrote.
 //! - [`files`], [`lock`], [`worker`]: private files, their locks, and the thread for what may block.
 //! - [`cache`]: what rests on disk. [`broker`]: one flight for each profile, renewal ahead.
 //! - [`daemon`] and [`cli`]: the edges; [`aws_config`]: the text of `~/.aws/config`. [`standin`]: the issuer behind the demo and the tests.
@@ -23,6 +24,8 @@
 pub mod helper;
 pub mod wire;
 
+#[cfg(feature = "agent")]
+pub mod access;
 #[cfg(feature = "agent")]
 pub mod aws_config;
 #[cfg(feature = "agent")]
@@ -61,6 +64,8 @@ pub mod provider;
 pub mod seal;
 #[cfg(feature = "agent")]
 pub mod secret;
+#[cfg(feature = "agent")]
+pub mod settings;
 #[cfg(feature = "agent")]
 pub mod standin;
 #[cfg(feature = "agent")]

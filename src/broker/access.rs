@@ -2,14 +2,15 @@
 
 use super::disk::Owner;
 use super::{Inner, StoredLogin, not_signed_in};
+use crate::access::Access;
+use crate::access::Need;
 use crate::cache::{Fingerprint, Pending, Record, StoredAccess};
 use crate::config::LoginEntry;
 use crate::error::Error;
 use crate::freshness::LONGEST_WAIT;
 use crate::lock::Guard;
-use crate::login::{Access, AccessRequest, Granted};
+use crate::login::{AccessRequest, Granted};
 use crate::ports::SealingKey;
-use crate::provider::Need;
 use crate::seal::random_share;
 use std::sync::Arc;
 use std::time::Duration;

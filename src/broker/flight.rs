@@ -3,13 +3,13 @@
 use super::access::AccessFailure;
 use super::disk::Owner;
 use super::{Inner, Manner, State};
+use crate::access::Access;
 use crate::cache::{Fingerprint, Record};
 use crate::config::{LoginEntry, Profile};
 use crate::error::{Error, Remedy};
 use crate::freshness::{Freshness, LEAST_SERVED, LONGEST_WAIT, early_by, judge};
 use crate::lease::Lease;
 use crate::lock::Guard;
-use crate::login::Access;
 use crate::ports::{Moment, SealingKey};
 use crate::provider::Answer;
 use crate::seal::random_share;

@@ -3,11 +3,11 @@
 use super::access::AccessFailure;
 use super::disk::Owner;
 use super::{Broker, Inner};
+use crate::access::Access;
+use crate::access::Need;
 use crate::config::LoginEntry;
 use crate::error::Error;
 use crate::freshness::LONGEST_WAIT;
-use crate::login::Access;
-use crate::provider::Need;
 use crate::secret::Secret;
 use std::sync::Arc;
 use std::time::Duration;

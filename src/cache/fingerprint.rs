@@ -1,7 +1,8 @@
 //! What cached credentials depend on, as one short text: change any of it and the cache misses.
 
-use crate::config::{LoginEntry, Profile, Settings};
+use crate::config::{LoginEntry, Profile};
 use crate::seal::digest;
+use crate::settings::Settings;
 use std::fmt;
 
 /// 64 hex digits.

@@ -2,10 +2,10 @@
 //! stored access and pending secrets.
 
 use super::{Fingerprint, disk};
+use crate::access::Access;
 use crate::error::Error;
 use crate::files::PrivateDir;
 use crate::lease::Lease;
-use crate::login::Access;
 use crate::ports::SealingKey;
 use crate::seal;
 use crate::secret::Secret;

@@ -1,11 +1,13 @@
 //! `valetkey add PRESET|PROVIDER [NAME]`: a profile for the config, its options made from the kinds' own keys.
 
 use super::context::Context;
-use crate::config::{Addition, Config, Key, Settings, added};
+use crate::access::Need;
+use crate::config::{Addition, Config, added};
 use crate::error::Error;
 use crate::login;
 use crate::ports::Prompt;
-use crate::provider::{self, Kind, Need, Preset};
+use crate::provider::{self, Kind, Preset};
+use crate::settings::{Key, Settings};
 use crate::system::config_file;
 use crate::system::prompt::Terminal;
 use crate::wire::{NAME_RULE, valid_name};
@@ -175,7 +177,7 @@ fn find(what: &str) -> Result<(&'static Kind, Option<&'static Preset>), Error> {
             kind.presets.iter().flat_map(|preset| [preset.name].into_iter().chain(preset.aliases.iter().copied()));
         [kind.name].into_iter().chain(presets)
     });
-    let fix = match crate::config::nearest(what, words) {
+    let fix = match crate::settings::nearest(what, words) {
         Some(word) => format!("did you mean {word}?"),
         None => "the list: valetkey add --help".to_owned(),
     };

@@ -50,11 +50,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
     }
 
     let file = aws_config_file(context);
-    let before = match std::fs::read_to_string(&file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(Error::disk("read", &file, &error)),
-    };
+    let before = config_file::read_foreign(&file)?.unwrap_or_default();
     let after = configured(&before, &blocks, &file)?;
     if after == before {
         tell(&format!("{} is up to date", file.display()));
@@ -103,7 +99,10 @@ fn aws_config_file(context: &Context) -> PathBuf {
     }
 }
 
+/// A name of its own for each backup: the first one is what the user had before us.
 fn backup_of(file: &std::path::Path) -> PathBuf {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    file.with_file_name(format!("{name}.before-valetkey"))
+    let numbered = (2..).map(|number| file.with_file_name(format!("{name}.before-valetkey-{number}")));
+    let mut names = std::iter::once(file.with_file_name(format!("{name}.before-valetkey"))).chain(numbered);
+    names.find(|backup| !backup.exists()).unwrap_or_else(|| file.with_extension("before-valetkey"))
 }

@@ -3,9 +3,10 @@
 use super::context::Context;
 use super::{print, start, tell};
 use crate::broker::Manner;
-use crate::config::{Config, read_duration};
+use crate::config::Config;
 use crate::daemon::ClientError;
 use crate::error::Error;
+use crate::settings::read_duration;
 use crate::wire::{NAME_RULE, valid_name};
 use std::time::Duration;
 

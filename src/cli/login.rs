@@ -3,7 +3,7 @@
 use super::context::{ATTENDED, Context};
 use super::start;
 use crate::broker::{Broker, Manner, StoredLogin};
-use crate::config::{Config, LoginEntry, Settings};
+use crate::config::{Config, LoginEntry};
 use crate::credentials::written;
 use crate::daemon::ClientError;
 use crate::error::Error;
@@ -11,6 +11,7 @@ use crate::login::{self, AccessRequest, SignIn, Source};
 use crate::ports::{Outside, Prompt, Tier};
 use crate::provider::Answer;
 use crate::secret::Secret;
+use crate::settings::Settings;
 use crate::system::prompt::Terminal;
 use std::io::Read;
 use std::path::PathBuf;

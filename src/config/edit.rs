@@ -1,7 +1,8 @@
 //! The config edited in place: what is added is added at the end, every comment stays.
 
-use super::{Config, read_duration};
+use super::Config;
 use crate::error::Error;
+use crate::settings::read_duration;
 use std::path::Path;
 use toml_edit::{DocumentMut, Item, Table, value};
 

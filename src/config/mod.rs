@@ -2,15 +2,14 @@
 
 mod edit;
 mod read;
-mod settings;
 
 pub use edit::{Addition, added, removed};
-pub use settings::{Key, Settings, Shape, is_loopback, nearest, read_duration};
 
 use crate::error::Error;
 use crate::login::{self, Login};
 use crate::ports::Tier;
 use crate::provider::{self, Provider};
+use crate::settings::{Settings, nearest};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! TOML into a `Config`. A misspelt key is an error with file, line and the nearest right word.
 
-use super::settings::{Key, Settings, nearest};
 use super::{Config, LoginEntry, Profile};
 use crate::error::{Error, Place};
 use crate::ports::Tier;
+use crate::settings::{Key, Settings, nearest};
 use crate::wire::{NAME_RULE, valid_name};
 use crate::{login, provider};
 use std::path::Path;
@@ -127,7 +127,7 @@ struct Source<'a> {
 /// Every profile has these beside its provider's own.
 const LOGIN_KEY: Key = Key {
     name: "login",
-    shape: super::Shape::Text,
+    shape: crate::settings::Shape::Text,
     required: false,
     help: "the [logins.NAME] that signs in for it; may be left out where only one fits",
 };

@@ -13,9 +13,10 @@
 use super::Orders;
 use super::reply::{self, Form, Reply};
 use crate::broker::{Broker, Status, StoredLogin};
-use crate::config::{Config, read_duration};
+use crate::config::Config;
 use crate::error::Error;
 use crate::secret::Secret;
+use crate::settings::read_duration;
 use crate::system::watch::Watch;
 use crate::wire::{NAME_RULE, valid_name};
 use crate::worker::{Stuck, Worker};

@@ -1,9 +1,9 @@
 //! An AWS user (or one of Ceph, MinIO): an access key that lives until it is deleted.
 
 use super::{About, Access, AccessRequest, Granted, Kind, Login, SignIn, Source};
+use crate::access::Need;
 use crate::error::Error;
 use crate::ports::Later;
-use crate::provider::Need;
 use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ struct Keys {
     access_key_id: String,
     #[serde(serialize_with = "Secret::serialize_exposed")]
     secret_access_key: Secret,
-    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "super::serialize_optional")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "crate::access::serialize_optional")]
     session_token: Option<Secret>,
 }
 
@@ -130,10 +130,10 @@ fn section(lines: &[&str]) -> Result<Keys, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Settings;
     use crate::lease::tests::moment;
     use crate::ports::Http;
     use crate::ports::tests::{NoHttp, Nobody, Variables};
+    use crate::settings::Settings;
 
     fn sign_in(source: Source, variables: &[(&str, &str)]) -> Result<Secret, Error> {
         let login = (KIND.build)("aws", &Settings::default()).unwrap();

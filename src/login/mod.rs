@@ -4,13 +4,12 @@ pub mod aws;
 pub mod earthdata;
 pub mod keycloak;
 
-use crate::config::{Key, Settings};
+use crate::access::{Access, Need};
 use crate::error::Error;
 use crate::ports::{Environment, Http, Later, Moment, Prompt};
-use crate::provider::Need;
 use crate::secret::Secret;
+use crate::settings::{Key, Settings};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -85,26 +84,6 @@ pub struct AccessRequest<'a> {
     pub now: &'a Moment,
 }
 
-/// What a login yields for one request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Access {
-    Bearer(#[serde(serialize_with = "Secret::serialize_exposed")] Secret),
-    Basic {
-        user: String,
-        #[serde(serialize_with = "Secret::serialize_exposed")]
-        password: Secret,
-    },
-    AwsKeys {
-        access_key_id: String,
-        #[serde(serialize_with = "Secret::serialize_exposed")]
-        secret_access_key: Secret,
-        #[serde(serialize_with = "serialize_optional")]
-        session_token: Option<Secret>,
-    },
-    WebIdentity(#[serde(serialize_with = "Secret::serialize_exposed")] Secret),
-}
-
 /// Access, until when, and the secret that takes the old one's place if the issuer rotated it.
 #[derive(Debug, Clone)]
 pub struct Granted {
@@ -118,10 +97,6 @@ pub struct Granted {
 pub struct About {
     pub who: Option<String>,
     pub until: Option<Timestamp>,
-}
-
-fn serialize_optional<S: serde::Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
-    secret.as_ref().map(Secret::expose).serialize(serializer)
 }
 
 fn no_netrc(kind: &str) -> Error {

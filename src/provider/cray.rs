@@ -1,15 +1,15 @@
 //! HPE Cray's STS behind its API gateway: a PUT with a bearer, one hour's keys to the whole store, and where that store is.
 
 use super::{Answer, Kind, Need, Provider};
-use crate::config::{Key, Settings, Shape};
+use crate::access::Access;
 use crate::credentials::{Credentials, read_time};
 use crate::error::Error;
 use crate::freshness::clamp_retry_after;
 use crate::jwt;
 use crate::lease::Issued;
-use crate::login::Access;
 use crate::ports::{Http, Later, Request, Response, Route};
 use crate::secret::Secret;
+use crate::settings::{Key, Settings, Shape};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;

@@ -6,11 +6,11 @@ pub mod cray;
 pub mod earthdata;
 pub mod sts;
 
-use crate::config::{Key, Settings};
+use crate::access::{Access, Need};
 use crate::error::Error;
 use crate::lease::Issued;
-use crate::login::Access;
 use crate::ports::{Http, Later};
+use crate::settings::{Key, Settings};
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -69,15 +69,6 @@ pub enum Answer {
     Issued(Issued),
     /// With what to tell the user if the login has no other access.
     Rejected(Error),
-}
-
-/// The form of access that a provider can use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
-    Bearer,
-    Basic,
-    AwsKeys,
-    WebIdentity,
 }
 
 /// The preset of that name or alias, and its kind. Case does not count.

@@ -12,18 +12,8 @@ const MAX_CONFIG: u64 = 1024 * 1024;
 /// The text of the config; None where there is none.
 pub fn read_text(path: &Path) -> Result<Option<String>, Error> {
     let disk = |error: std::io::Error| Error::disk("read", path, &error);
-    let real = match path.canonicalize() {
-        Ok(real) => real,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(disk(error)),
-    };
-    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(&real).map_err(disk)?;
-    let meta = file.metadata().map_err(disk)?;
-    if !meta.is_file() {
-        return Err(Error::configuration(format!("{} is no regular file", path.display()), "make it a file"));
-    }
-    only_ours(&real, &meta)?;
+    let Some((real, file)) = open_regular(path)? else { return Ok(None) };
+    only_ours(&real, &file.metadata().map_err(disk)?)?;
     // Who can write a directory above can exchange the file; a link's own directories count as well as its target's.
     for start in [real.as_path(), path] {
         for parent in start.ancestors().skip(1).filter(|parent| !parent.as_os_str().is_empty()) {
@@ -31,6 +21,27 @@ pub fn read_text(path: &Path) -> Result<Option<String>, Error> {
         }
     }
     text_of(file, path).map(Some)
+}
+
+/// The text of another program's config, whoever may write it; None where there is none.
+pub fn read_foreign(path: &Path) -> Result<Option<String>, Error> {
+    open_regular(path)?.map(|(_, file)| text_of(file, path)).transpose()
+}
+
+/// The file, links followed, and its real path. A fifo is not waited for.
+fn open_regular(path: &Path) -> Result<Option<(PathBuf, File)>, Error> {
+    let disk = |error: std::io::Error| Error::disk("read", path, &error);
+    let real = match path.canonicalize() {
+        Ok(real) => real,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(disk(error)),
+    };
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(&real).map_err(disk)?;
+    if !file.metadata().map_err(disk)?.is_file() {
+        return Err(Error::configuration(format!("{} is no regular file", path.display()), "make it a file"));
+    }
+    Ok(Some((real, file)))
 }
 
 /// All of `file`, or an error: half a text would be written back as the whole by whoever edits it.

@@ -3,46 +3,69 @@
 use crate::error::Error;
 use crate::ports::{Http, Later, Request, Response, Route, SendError};
 use crate::secret::Secret;
+use crate::worker::Worker;
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, Method, Proxy, redirect};
 use std::collections::HashMap;
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 const MAX_BODY: usize = 256 * 1024;
+const MAX_CA_FILE: u64 = 4 * 1024 * 1024;
 
 /// The real network. Clients are made at their first use, since the system's roots take a while to read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Network {
-    /// Held to look up or insert, never across an await.
-    clients: Mutex<HashMap<Route, Client>>,
+    /// By route, and whether the environment's proxies apply. Held to look up or insert, never across an await.
+    clients: Mutex<HashMap<(Route, bool), Client>>,
+    /// Certificates are read on a thread of its own: a disk that hangs stops no answer from memory.
+    worker: Worker,
+}
+
+impl Default for Network {
+    fn default() -> Network {
+        Network { clients: Mutex::default(), worker: Worker::new("certificates") }
+    }
 }
 
 impl Http for Network {
     fn send(&self, request: Request) -> Later<'_, Result<Response, SendError>> {
         Box::pin(async move {
-            let client = self.client(&request)?;
+            // The loopback is never reached through a proxy, whatever the environment says; a proxy of the issuer's
+            // own is another matter, and was meant for just this.
+            let proxies = request.route.proxy.is_some() || !crate::settings::is_loopback(&request.url);
+            let kind = (request.route.clone(), proxies);
+            let client = self.client(&kind).await?;
             let limit = request.limit;
-            tokio::time::timeout(limit, exchange(client, request)).await.map_err(|_| SendError::TimedOut)?
+            let sent = tokio::time::timeout(limit, exchange(client, request)).await.map_err(|_| SendError::TimedOut)?;
+            if matches!(sent, Err(SendError::Untrusted(_))) {
+                // A CA file that is put right meanwhile is to be read again.
+                self.clients().remove(&kind);
+            }
+            sent
         })
     }
 }
 
 impl Network {
-    fn client(&self, request: &Request) -> Result<Client, SendError> {
-        // The loopback is never reached through a proxy, whatever the environment says.
-        // A proxy of the issuer's own is another matter: it was meant for just this.
-        if crate::config::is_loopback(&request.url) && request.route.proxy.is_none() {
-            return build(&request.route, false);
+    fn clients(&self) -> MutexGuard<'_, HashMap<(Route, bool), Client>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn client(&self, kind: &(Route, bool)) -> Result<Client, SendError> {
+        let known = self.clients().get(kind).cloned();
+        if let Some(client) = known {
+            return Ok(client);
         }
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(&request.route) {
-            return Ok(client.clone());
-        }
-        let client = build(&request.route, true)?;
-        clients.insert(request.route.clone(), client.clone());
+        let (route, proxies) = kind.clone();
+        let built = self.worker.run(CONNECT_LIMIT, move || build(&route, proxies)).await;
+        let stuck = |_| SendError::Setup(Error::unavailable("the certificates could not be read within 5 s"));
+        let client = built.map_err(stuck)??;
+        self.clients().insert(kind.clone(), client.clone());
         Ok(client)
     }
 }
@@ -74,8 +97,13 @@ fn build(route: &Route, proxies: bool) -> Result<Client, SendError> {
 /// All certificates of a PEM file.
 fn certificates(file: &Path) -> Result<Vec<Certificate>, Error> {
     let fix = "set ca_file to a PEM file with the issuer's CA";
-    let pem = std::fs::read(file)
-        .map_err(|error| Error::configuration(format!("cannot read ca_file {}: {error}", file.display()), fix))?;
+    let failed =
+        |error: std::io::Error| Error::configuration(format!("cannot read ca_file {}: {error}", file.display()), fix);
+    // Without O_NONBLOCK a fifo would be waited for.
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let opened = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(file).map_err(failed)?;
+    let mut pem = Vec::new();
+    opened.take(MAX_CA_FILE).read_to_end(&mut pem).map_err(failed)?;
     match Certificate::from_pem_bundle(&pem) {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
         _ => Err(Error::configuration(format!("ca_file {} holds no certificate", file.display()), fix)),

@@ -1,9 +1,10 @@
 //! What failed is not asked again before its time, and what a person mends is seen.
 
 use super::*;
-use crate::login::Access;
+use crate::access::Access;
+use crate::access::Need;
 use crate::ports::Http;
-use crate::provider::{Answer, Need, Provider};
+use crate::provider::{Answer, Provider};
 use std::sync::atomic::AtomicBool;
 
 #[tokio::test]

@@ -2,7 +2,8 @@
 
 use super::super::disk::Owner;
 use super::*;
-use crate::login::{About, Access, AccessRequest, Granted, Login, SignIn};
+use crate::access::Access;
+use crate::login::{About, AccessRequest, Granted, Login, SignIn};
 use tokio::sync::{Semaphore, watch};
 
 /// Gives a token for the secret that it gave last, and signs everybody out who shows an older one.

@@ -4,14 +4,14 @@
 mod urs;
 
 use super::{About, Access, AccessRequest, Granted, Kind, Login, SignIn, Source};
-use crate::config::{Key, Shape};
+use crate::access::Need;
 use crate::credentials::written;
 use crate::error::Error;
 use crate::jwt::{self, Claims};
 use crate::netrc;
 use crate::ports::{Later, Route};
-use crate::provider::Need;
 use crate::secret::Secret;
+use crate::settings::{Key, Shape};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use url::Url;
@@ -209,11 +209,11 @@ fn pack(user: User) -> Result<Secret, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Settings;
     use crate::jwt::tests::token;
     use crate::lease::tests::moment;
     use crate::ports::Http;
     use crate::ports::tests::{NoHttp, Nobody, Variables};
+    use crate::settings::Settings;
 
     fn login() -> Arc<dyn Login> {
         (KIND.build)("earthdata", &Settings::default()).unwrap()

@@ -1,9 +1,9 @@
 //! Where an OpenID server is asked: a full token URL, or what the realm's discovery says.
 
-use crate::config::Settings;
 use crate::error::Error;
 use crate::ports::{Http, Request, Response, Route};
 use crate::secret::Secret;
+use crate::settings::Settings;
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;

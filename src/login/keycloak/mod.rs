@@ -7,12 +7,12 @@ mod endpoint;
 mod tests;
 
 use super::{About, Access, AccessRequest, Granted, Kind, Login, SignIn, Source};
-use crate::config::{Key, Settings, Shape};
+use crate::access::Need;
 use crate::error::Error;
 use crate::jwt;
 use crate::ports::{Http, Later, Moment};
-use crate::provider::Need;
 use crate::secret::Secret;
+use crate::settings::{Key, Settings, Shape};
 use answer::{Asked, Token};
 use endpoint::Endpoint;
 use jiff::{SignedDuration, Timestamp};

@@ -6,12 +6,13 @@ mod answer;
 mod presets;
 
 use super::{Answer, Kind, Need, Provider};
-use crate::config::{Key, Shape};
+use crate::access::Access;
 use crate::error::Error;
 use crate::jwt;
-use crate::login::{Access, earthdata::production};
+use crate::login::earthdata::production;
 use crate::ports::{Http, Later, Request, Response, Route};
 use crate::secret::Secret;
+use crate::settings::{Key, Shape};
 use answer::{Verdict, judge, judge_diagnosis};
 use std::sync::Arc;
 use std::time::Duration;

@@ -6,13 +6,13 @@ mod operation;
 mod policy;
 
 use super::{Answer, Kind, Need, Provider};
-use crate::config::{Key, Settings, Shape};
+use crate::access::Access;
 use crate::credentials::read_time;
 use crate::error::Error;
 use crate::lease::Issued;
-use crate::login::Access;
 use crate::ports::{Http, Later, Route};
 use crate::secret::Secret;
+use crate::settings::{Key, Settings, Shape};
 use aws_sdk_sts::config::{BehaviorVersion, Region, SharedCredentialsProvider};
 use connector::Connector;
 use operation::Operation;

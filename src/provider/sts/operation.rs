@@ -1,7 +1,7 @@
 //! The four operations of an STS: which settings each takes, and its call.
 
-use crate::config::Settings;
 use crate::error::Error;
+use crate::settings::Settings;
 use aws_sdk_sts::Client;
 use aws_sdk_sts::types::Credentials;
 

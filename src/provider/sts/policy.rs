@@ -1,7 +1,7 @@
 //! The session policy that narrows a role to one bucket: the same as `s3-credentials` writes, in compact JSON.
 
-use crate::config::Settings;
 use crate::error::Error;
+use crate::settings::Settings;
 use serde_json::{Value, json};
 
 /// What STS takes in its Policy parameter, in characters.
