@@ -9,11 +9,8 @@ use crate::error::Error;
 use crate::secret::Secret;
 use crate::wire::{NAME_RULE, valid_name};
 
-/// Keep it out of argv, which everyone's `ps` shows:
-///
-///     valetkey token earthdata --header | curl -H @- URL
+/// Keep it out of argv, which everyone's `ps` shows: `valetkey token earthdata --header | curl -H @- URL`
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
 pub(super) struct Args {
     login: String,
     /// As a header line: `Authorization: Bearer ..`
