@@ -28,9 +28,8 @@ fn a_hung_issuer(head: &str) {
     };
     std::thread::scope(|scope| (0..HERD).for_each(|_| drop(scope.spawn(ask))));
     assert_eq!(issuer.standin.count(Standin::TEA), 1, "{head}");
-    let status = Instant::now();
+    // Answered though the issuer still hangs.
     place.status();
-    assert!(status.elapsed() < Duration::from_secs(2), "a hung issuer blocks no status");
 }
 
 /// Connections wait in its queue for ever.
@@ -51,7 +50,7 @@ fn a_full_backlog() {
     let _queued = std::os::unix::net::UnixStream::connect(place.socket()).unwrap();
     let started = Instant::now();
     let said = refused(&place.helper("podaac"), 5);
-    assert!(said.contains("takes no more connections") && started.elapsed() < Duration::from_secs(8), "{said}");
+    assert!(said.contains("takes no more connections") && started.elapsed() < LIMIT, "{said}");
     drop(listener);
 }
 
