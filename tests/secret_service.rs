@@ -92,7 +92,7 @@ async fn a_bad_day(home: &Path) {
         let locked = matches!(error, Some(Error::LoginRequired { remedy: Remedy::UnlockKeyring, .. }));
         assert!(locked, "F16 locked: {error:?}");
     }
-    assert!(started.elapsed() < LIMIT, "nobody waited for a dialog");
+    assert!(started.elapsed() < Duration::from_secs(15), "nobody waited for a dialog");
     until(&keyring, "service (Secret Service, locked), pinned").await;
 
     // Stopped, four times: were threads lost, the fourth would be refused at once and for ever.
@@ -101,7 +101,7 @@ async fn a_bad_day(home: &Path) {
         let started = Instant::now();
         let error = keyring.key(true).await.unwrap_err();
         assert_eq!(error.to_string(), "the keyring did not answer within 2 s", "F16 hung");
-        assert!(started.elapsed() < LIMIT + Duration::from_secs(1));
+        assert!(started.elapsed() < Duration::from_secs(15));
     }
     daemon.signal(Signal::CONT);
     until(&keyring, "locked").await;
