@@ -9,17 +9,18 @@
 //! In reading order, from the ground up:
 //!
 //! - [`wire`] and [`helper`]: what runs inside every SDK. std and rustix alone.
-//! - [`secret`], [`error`], [`credentials`], [`lease`], [`freshness`], [`seal`], [`jwt`], [`netrc`]: values and rules. They read no
-//!   clock, no variable and no file.
+//! - [`secret`], [`error`], [`credentials`], [`lease`], [`freshness`], [`seal`], [`jwt`], [`netrc`]: values and rules.
+//!   They read no clock, no variable and no file.
 //! - [`ports`]: the outside as small traits. [`system`] has the real ones.
 //! - [`settings`] and [`access`]: what kinds of providers and logins are told, and what passes between them.
 //!   [`provider`] and [`login`]: one file or folder for each kind, listed in a slice. [`config`]: what the user wrote.
 //! - [`files`], [`lock`], [`worker`]: private files, their locks, and the thread for what may block.
 //! - [`cache`]: what rests on disk. [`broker`]: one flight for each profile, renewal ahead.
-//! - [`daemon`] and [`cli`]: the edges; [`aws_config`]: the text of `~/.aws/config`. [`standin`]: the issuer behind the demo and the tests.
+//! - [`daemon`] and [`cli`]: the edges; [`aws_config`]: the text of `~/.aws/config`. [`standin`]: the issuer behind the
+//!   demo and the tests.
 //!
 //! Invariants: nothing below `ports` reads a clock, the environment or a file; no provider names another; an answer
-//! from memory touches neither disk nor network; a secret is exposed in few places, all found by `expose`.
+//! from memory touches neither disk nor network (it looks at one inotify descriptor, for an edited config); a secret is exposed in few places, all found by `expose`.
 
 pub mod helper;
 pub mod wire;

@@ -2,8 +2,7 @@
 
 use super::disk::Owner;
 use super::{Inner, StoredLogin, not_signed_in};
-use crate::access::Access;
-use crate::access::Need;
+use crate::access::{Access, Need};
 use crate::cache::{Fingerprint, Pending, Record, StoredAccess};
 use crate::config::LoginEntry;
 use crate::error::Error;

@@ -3,8 +3,7 @@
 use super::access::AccessFailure;
 use super::disk::Owner;
 use super::{Broker, Inner};
-use crate::access::Access;
-use crate::access::Need;
+use crate::access::{Access, Need};
 use crate::config::LoginEntry;
 use crate::error::Error;
 use crate::freshness::LONGEST_WAIT;

@@ -72,7 +72,9 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
     let about = entry.login.about(&secret);
     let who = about.who.map(|who| format!(" as {who}")).unwrap_or_default();
     let until = about.until.map(|end| format!(", until {}", written(end))).unwrap_or_default();
-    Terminal.tell(&format!("signed in to {}{who}{until}", entry.name));
+    // What nobody has confirmed is kept, no more than that.
+    let word = if matches!(tried, Tried::Untested(_)) { "kept the secret of" } else { "signed in to" };
+    Terminal.tell(&format!("{word} {}{who}{until}", entry.name));
     match tried {
         Tried::Works(profile, end) => Terminal.tell(&format!("tried with profile {profile}: credentials until {end}")),
         Tried::Denied(why) => Terminal.tell(&format!("the login is good, but gives no credentials: {why}")),

@@ -87,7 +87,8 @@ fn table(status: &DaemonStatus, daemon: &str) -> String {
             };
         }
         if let Some(offset) = profile.offset {
-            let _ = writeln!(text, "\n{}: the issuer's clock is {offset} s ahead of this host's", profile.name);
+            let (seconds, side) = (offset.unsigned_abs(), if offset > 0 { "ahead of" } else { "behind" });
+            let _ = writeln!(text, "\n{}: the issuer's clock is {seconds} s {side} this host's", profile.name);
         }
     }
     text

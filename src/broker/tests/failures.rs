@@ -1,8 +1,7 @@
 //! What failed is not asked again before its time, and what a person mends is seen.
 
 use super::*;
-use crate::access::Access;
-use crate::access::Need;
+use crate::access::{Access, Need};
 use crate::ports::Http;
 use crate::provider::{Answer, Provider};
 use std::sync::atomic::AtomicBool;
