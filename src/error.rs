@@ -34,6 +34,11 @@ pub enum Error {
 pub enum Remedy {
     /// `valetkey login NAME`
     SignIn(String),
+    /// The same, after the secret was put right in the file or program that the config names for it.
+    PutRight {
+        login: String,
+        place: String,
+    },
     UnlockKeyring,
     Unlock,
 }
@@ -73,6 +78,11 @@ impl Error {
         Error::configuration(format!("cannot {what} {path}: {error}"), fix)
     }
 
+    /// Whether the login's secret is what is wrong: another one, or the same after a while, may be taken.
+    pub fn wants_sign_in(&self) -> bool {
+        matches!(self, Error::LoginRequired { remedy: Remedy::SignIn(_) | Remedy::PutRight { .. }, .. })
+    }
+
     pub fn kind(&self) -> Kind {
         match self {
             Error::LoginRequired { .. } => Kind::LoginRequired,
@@ -88,6 +98,9 @@ impl Error {
         match self {
             Error::LoginRequired { remedy, .. } => match remedy {
                 Remedy::SignIn(login) => format!("run: valetkey login {login}"),
+                Remedy::PutRight { login, place } => {
+                    format!("put it right in {place}, then run: valetkey login {login}")
+                }
                 Remedy::UnlockKeyring => "unlock the desktop keyring, then try again".to_owned(),
                 Remedy::Unlock => "run: valetkey unlock".to_owned(),
             },
@@ -139,6 +152,10 @@ pub(crate) mod tests {
     pub(crate) fn one_of_each() -> Vec<Error> {
         vec![
             Error::sign_in("earthdata", "the token has expired"),
+            Error::LoginRequired {
+                message: "refused".into(),
+                remedy: Remedy::PutRight { login: "earthdata".into(), place: "~/.netrc".into() },
+            },
             Error::LoginRequired { message: "locked".into(), remedy: Remedy::UnlockKeyring },
             Error::Denied { message: "no".into(), url: Some("https://x/eula".into()), hint: "accept".into() },
             Error::Unavailable { message: "away".into(), retry_after: Some(7) },

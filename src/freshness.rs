@@ -72,6 +72,19 @@ pub fn rest_after_failure(attempt: u32, jitter: f64) -> Duration {
     Duration::from_secs_f64(1.0 + jitter.clamp(0.0, 1.0) * bound)
 }
 
+/// How long a rejected secret is not sent again, after its `attempt`th rejection in a row (from 1); None for good. One
+/// that has `worked` before gets three more tries: directories have bad days.
+pub fn rest_after_rejection(attempt: u32, worked: bool) -> Option<Duration> {
+    let minutes = match attempt {
+        _ if !worked => return None,
+        0 | 1 => 15,
+        2 => 60,
+        3 => 6 * 60,
+        _ => return None,
+    };
+    Some(Duration::from_secs(minutes * 60))
+}
+
 /// An issuer's Retry-After is honoured between one second and a quarter of an hour.
 pub fn clamp_retry_after(wait: Duration) -> Duration {
     wait.clamp(Duration::from_secs(1), Duration::from_secs(15 * 60))

@@ -100,6 +100,7 @@ impl Inner {
         if let Some(secret) = granted.rotated {
             self.keep_rotated(name, &stored, stored.rotated(secret), key).await;
         }
+        self.note_worked(name, print).await;
         if let Some(expires) = granted.expires {
             let (owner, print, key) = (name.clone(), print.clone(), key.clone());
             let access = StoredAccess { access: granted.access.clone(), expires };

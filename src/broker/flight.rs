@@ -153,6 +153,7 @@ impl Flight {
                 let written = self.inner.disk.write_lease(&self.name, &basis.profile, &basis.key, &lease).await;
                 self.inner.note("cache", written.err().map(|error| error.to_string()));
                 self.clear_records(&basis).await;
+                self.inner.note_worked(&self.login.name, &basis.login).await;
                 Ok(())
             }
             Err(Attempt::NotAsked(error)) => Err(error),
@@ -294,9 +295,7 @@ impl Flight {
     /// Writes a failure down for every process, before the lock is left.
     async fn put_on_record(&self, basis: &Basis, error: Error) -> Error {
         let (owner, print) = match &error {
-            Error::LoginRequired { remedy: Remedy::SignIn(_), .. } => {
-                (Owner::Login(self.login.name.clone()), &basis.login)
-            }
+            error if error.wants_sign_in() => (Owner::Login(self.login.name.clone()), &basis.login),
             _ => (Owner::Profile(self.name.clone()), &basis.profile),
         };
         self.remember(self.inner.put_on_record(owner, print, error).await)

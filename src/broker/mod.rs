@@ -17,7 +17,7 @@ mod token;
 pub use logins::{StoredLogin, not_signed_in};
 pub use status::{ProfileStatus, Status};
 
-use crate::cache::{Cache, Pending};
+use crate::cache::{Cache, Fingerprint, Pending};
 use crate::config::Config;
 use crate::error::Error;
 use crate::freshness::{LEAST_SERVED, LONGEST_WAIT, early_by};
@@ -75,6 +75,8 @@ struct State {
     next_flight: u64,
     /// Failures, beside those on disk.
     records: HashMap<Owner, Kept>,
+    /// The fingerprint under which each login has been let in, as it is on disk.
+    worked: HashMap<String, Fingerprint>,
     /// One exchange at a time for each login.
     turns: HashMap<String, Arc<tokio::sync::Mutex<()>>>,
     /// Rotated secrets that neither keyring nor disk took.
@@ -99,6 +101,7 @@ impl Broker {
                 slots: HashMap::new(),
                 next_flight: 0,
                 records: HashMap::new(),
+                worked: HashMap::new(),
                 turns: HashMap::new(),
                 unstored: HashMap::new(),
                 closing: false,

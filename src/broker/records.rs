@@ -3,8 +3,8 @@
 use super::Inner;
 use super::disk::Owner;
 use crate::cache::{Again, Fingerprint, Record};
-use crate::error::{Error, Remedy};
-use crate::freshness::{clamp_retry_after, rest_after_failure};
+use crate::error::Error;
+use crate::freshness::{clamp_retry_after, rest_after_failure, rest_after_rejection};
 use crate::ports::Moment;
 use crate::seal::random_share;
 use jiff::{SignedDuration, Timestamp};
@@ -33,13 +33,38 @@ impl Inner {
     pub(super) async fn put_on_record(&self, owner: Owner, print: &Fingerprint, error: Error) -> Record {
         let now = self.outside.clock.now();
         let attempts = self.record(owner.clone(), print).await.map_or(0, |last| last.attempts).saturating_add(1);
-        let again = again(&error, attempts, random_share(), &now);
+        let worked = match &owner {
+            Owner::Login(login) => self.has_worked(login, print).await,
+            _ => false,
+        };
+        let again = again(&error, attempts, worked, random_share(), &now);
         tracing::warn!(?owner, kind = error.kind().name(), attempts, "{error}");
         let record = Record::new(error, print, again, attempts, &now);
         let written = self.disk.write_record(owner.clone(), Some(record.clone())).await;
         self.lock().records.insert(owner, Kept { record: record.clone(), written: written.is_ok() });
         self.note("failures", written.err().map(|error| error.to_string()));
         record
+    }
+
+    /// Notes that an issuer let `login` in with this fingerprint: written once, since it stays true.
+    pub(super) async fn note_worked(&self, login: &str, print: &Fingerprint) {
+        if self.has_worked(login, print).await {
+            return;
+        }
+        let (name, mark) = (login.to_owned(), print.clone());
+        let written = self.disk.run(move |cache| cache.write_worked(&name, &mark)).await;
+        if written.is_ok() {
+            self.lock().worked.insert(login.to_owned(), print.clone());
+        }
+    }
+
+    async fn has_worked(&self, login: &str, print: &Fingerprint) -> bool {
+        if self.lock().worked.get(login) == Some(print) {
+            return true;
+        }
+        let name = login.to_owned();
+        let mark = self.disk.run(move |cache| cache.worked(&name)).await.ok().flatten();
+        mark.is_some_and(|mark| mark == print.as_str())
     }
 
     /// Takes a failure off record, if it is of this fingerprint: another session's is not ours to forgive.
@@ -58,11 +83,14 @@ pub(super) struct Kept {
     written: bool,
 }
 
-/// When what failed may be asked again: a refused login never by itself, a missing right once a minute,
-/// the rest when the issuer says, or with growing pauses.
-fn again(error: &Error, attempts: u32, jitter: f64, now: &Moment) -> Again {
+/// When what failed may be asked again: a refused login not by itself (but for three tries, hours apart, if it has
+/// `worked`), a missing right once a minute, the rest when the issuer says, or with growing pauses.
+fn again(error: &Error, attempts: u32, worked: bool, jitter: f64, now: &Moment) -> Again {
     let wait = match error {
-        Error::LoginRequired { remedy: Remedy::SignIn(_), .. } => return Again::WithAnotherLogin,
+        error if error.wants_sign_in() => match rest_after_rejection(attempts, worked) {
+            Some(wait) => wait,
+            None => return Again::WithAnotherLogin,
+        },
         Error::Denied { .. } => Duration::from_secs(60),
         // An issuer that always says one second is no reason to ask it every second.
         Error::Unavailable { retry_after: Some(seconds), .. } => {
@@ -77,12 +105,13 @@ fn again(error: &Error, attempts: u32, jitter: f64, now: &Moment) -> Again {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Remedy;
     use crate::lease::tests::moment;
 
     #[test]
     fn each_kind_of_failure_has_its_pause() {
         let now = moment(0);
-        let pause = |error: &Error, attempts| match again(error, attempts, 1.0, &now) {
+        let pause = |error: &Error, attempts| match again(error, attempts, false, 1.0, &now) {
             Again::At(time) => Some(time.as_second() - now.wall.as_second()),
             Again::WithAnotherLogin => None,
         };
@@ -99,5 +128,16 @@ mod tests {
         assert_eq!(pause(&locked, 1), Some(2), "unlocking is enough: nobody has to sign in anew");
         assert_eq!(pause(&Error::unavailable(""), 1), Some(2));
         assert_eq!(pause(&Error::unavailable(""), 20), Some(60));
+    }
+
+    #[test]
+    fn f08_a_rejected_secret_is_tried_again_only_if_it_has_worked_and_three_times_at_most() {
+        let (now, error) = (moment(0), Error::sign_in("x", "no"));
+        let pause = |attempts, worked| match again(&error, attempts, worked, 1.0, &now) {
+            Again::At(time) => Some((time.as_second() - now.wall.as_second()) / 60),
+            Again::WithAnotherLogin => None,
+        };
+        assert_eq!([1, 2, 3, 4, 9].map(|attempts| pause(attempts, true)), [Some(15), Some(60), Some(360), None, None]);
+        assert_eq!([1, 2, 3].map(|attempts| pause(attempts, false)), [None; 3]);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Manner;
 use super::flight::Outcome;
-use crate::cache::{Again, Record};
+use crate::cache::Record;
 use crate::error::Error;
 use crate::freshness::{Freshness, LEAST_SERVED, LONGEST_WAIT, Patience, early_by, judge, renewal, rest_after_success};
 use crate::lease::Lease;
@@ -138,7 +138,7 @@ impl Slot {
     /// The failure that answers without a look at the keyring and the disk.
     fn refused(&self, now: &Moment) -> Option<&Record> {
         let record = self.failure.as_ref().filter(|record| record.rest(now) > Duration::ZERO)?;
-        (record.again != Again::WithAnotherLogin || now.boot < self.look_again).then_some(record)
+        (!record.error.wants_sign_in() || now.boot < self.look_again).then_some(record)
     }
 
     /// How good the lease is, for `status`.

@@ -119,6 +119,18 @@ impl Cache {
         done.map_err(|error| disk(&directory, "write", &error))
     }
 
+    /// The fingerprint under which `login` has last been let in somewhere.
+    pub fn worked(&self, login: &str) -> Result<Option<String>, Error> {
+        let directory = self.directory("worked")?;
+        let bytes = directory.read(login).map_err(|error| disk(&directory, "read", &error))?;
+        Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()))
+    }
+
+    pub fn write_worked(&self, login: &str, fingerprint: &Fingerprint) -> Result<(), Error> {
+        let directory = self.directory("worked")?;
+        directory.write(login, fingerprint.as_str().as_bytes()).map_err(|error| disk(&directory, "write to", &error))
+    }
+
     /// One try at the lock of `subject`.
     pub fn try_lock(&self, subject: Subject<'_>) -> Result<Attempt, Error> {
         LockFile::new(Arc::new(self.directory("locks")?), subject.file("lock")).try_acquire()
@@ -126,7 +138,7 @@ impl Cache {
 
     /// Removes what no one will read again: leases that are over, and what a killed writer left. `now` in seconds.
     pub fn sweep(&self, now: i64) -> Result<(), Error> {
-        for name in ["cache", "access", "pending", "failures"] {
+        for name in ["cache", "access", "pending", "failures", "worked"] {
             let directory = self.directory(name)?;
             directory.sweep().map_err(|error| disk(&directory, "sweep", &error))?;
         }

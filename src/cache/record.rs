@@ -15,6 +15,11 @@ pub struct Record {
     pub error: Error,
     pub fingerprint: String,
     pub at: Timestamp,
+    /// The boot-time clock at that moment, and the boot it belongs to: nobody sets that clock.
+    #[serde(default)]
+    pub at_boot: Duration,
+    #[serde(default)]
+    pub boot_id: String,
     pub again: Again,
     /// Failures in a row.
     pub attempts: u32,
@@ -29,13 +34,11 @@ pub enum Again {
     WithAnotherLogin,
 }
 
-/// A next attempt further away than this was written by a clock that has been set since.
-const FURTHEST: i64 = 16 * 60;
-
 impl Record {
     pub fn new(error: Error, fingerprint: &Fingerprint, again: Again, attempts: u32, now: &Moment) -> Record {
         let id = crate::seal::hex(&crate::seal::random::<8>());
-        Record { id, error, fingerprint: fingerprint.as_str().to_owned(), at: now.wall, again, attempts }
+        let (fingerprint, boot_id) = (fingerprint.as_str().to_owned(), now.boot_id.clone());
+        Record { id, error, fingerprint, at: now.wall, at_boot: now.boot, boot_id, again, attempts }
     }
 
     /// Whether it still answers for what has this fingerprint.
@@ -43,18 +46,16 @@ impl Record {
         self.fingerprint == fingerprint.as_str() && self.rest(now) > Duration::ZERO
     }
 
-    /// How long no attempt is made.
+    /// How long no attempt is made: in the boot of the failure by the clock that nobody sets, after it by the wall
+    /// clock, and never for longer than was meant, however that one was set since.
     pub fn rest(&self, now: &Moment) -> Duration {
-        match self.again {
-            Again::WithAnotherLogin => Duration::MAX,
-            Again::At(time) => {
-                let milliseconds = time.as_millisecond().saturating_sub(now.wall.as_millisecond());
-                match u64::try_from(milliseconds) {
-                    Ok(wait) if milliseconds <= FURTHEST * 1000 => Duration::from_millis(wait),
-                    _ => Duration::ZERO,
-                }
-            }
+        let Again::At(time) = self.again else { return Duration::MAX };
+        let meant = milliseconds(self.at, time);
+        if self.boot_id == now.boot_id {
+            return meant.saturating_sub(now.boot.saturating_sub(self.at_boot));
         }
+        let left = milliseconds(now.wall, time);
+        if left <= meant { left } else { Duration::ZERO }
     }
 
     /// The error as it is told now: with the time that is left, where one is known.
@@ -64,6 +65,11 @@ impl Record {
             Again::WithAnotherLogin => self.error.clone(),
         }
     }
+}
+
+/// From one time to another; nothing if it lies before.
+fn milliseconds(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::from_millis(u64::try_from(to.as_millisecond().saturating_sub(from.as_millisecond())).unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -89,8 +95,22 @@ mod tests {
         assert!(!record.holds(&print, &moment(60)));
         assert!(!record.holds(&fingerprint("b"), &now), "signed in again");
         assert!(record.told(&moment(50)).hint().contains("10 s"));
-        let set_back = Moment { wall: moment(0).wall - jiff::SignedDuration::from_hours(5), ..moment(0) };
-        assert!(!record.holds(&print, &set_back), "F09: a clock set back does not hold it for hours");
+    }
+
+    #[test]
+    fn f09_a_clock_that_is_set_neither_prolongs_nor_ends_a_rest() {
+        let (print, now) = (fingerprint("a"), moment(0));
+        let record = Record::new(Error::unavailable("away"), &print, Again::At(moment(60).wall), 1, &now);
+        let hours = jiff::SignedDuration::from_hours(5);
+        let set_back = Moment { wall: moment(0).wall - hours, ..moment(59) };
+        let set_forward = Moment { wall: moment(0).wall + hours, ..moment(59) };
+        for set in [&set_back, &set_forward] {
+            assert_eq!(record.rest(set), Duration::from_secs(1));
+        }
+        let rebooted = |moment: Moment| Moment { boot: Duration::ZERO, boot_id: "next".into(), ..moment };
+        assert_eq!(record.rest(&rebooted(moment(59))), Duration::from_secs(1));
+        assert_eq!(record.rest(&rebooted(set_back)), Duration::ZERO);
+        assert_eq!(record.rest(&rebooted(set_forward)), Duration::ZERO);
     }
 
     #[test]

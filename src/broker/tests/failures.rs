@@ -28,6 +28,42 @@ async fn f08_a_rejected_token_is_sent_once_whoever_asks_and_however_often() {
 }
 
 #[tokio::test]
+async fn f08_a_secret_that_has_worked_is_tried_again_after_a_quarter_one_and_six_hours_and_then_no_more() {
+    let rig = Rig::new().await;
+    let broker = rig.daemon();
+    broker.credentials("p", 0).await.unwrap();
+    rig.behave(Behaviour::status(401));
+    rig.clock.advance(3600);
+    assert_eq!(kind(&broker.credentials("p", 0).await), Kind::LoginRequired);
+    for (minutes, asked) in [(15, 3), (60, 4), (360, 5), (100_000, 5)] {
+        rig.clock.advance(minutes * 60 - 1);
+        for process in [&broker, &rig.daemon(), &rig.one_shot()] {
+            assert_eq!(kind(&process.credentials("p", 0).await), Kind::LoginRequired);
+        }
+        assert_eq!(rig.asked(), asked - usize::from(minutes < 1000), "a second before {minutes} minutes");
+        rig.clock.advance(1);
+        for process in [&broker, &rig.daemon(), &rig.one_shot()] {
+            assert_eq!(kind(&process.credentials("p", 0).await), Kind::LoginRequired);
+        }
+        assert_eq!(rig.asked(), asked, "after {minutes} minutes");
+    }
+}
+
+#[tokio::test]
+async fn p3_a_directory_that_had_a_bad_day_takes_the_secret_again_and_all_is_forgotten() {
+    let rig = Rig::new().await;
+    let broker = rig.daemon();
+    broker.credentials("p", 0).await.unwrap();
+    rig.standin.behave_once("/tea", Behaviour::status(401));
+    rig.clock.advance(3600);
+    assert_eq!(kind(&broker.credentials("p", 0).await), Kind::LoginRequired);
+    rig.clock.advance(15 * 60);
+    broker.credentials("p", 0).await.unwrap();
+    rig.clock.advance(3600);
+    broker.credentials("p", 0).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_sign_in_by_another_process_is_seen() {
     let rig = Rig::new().await;
     rig.standin.revoke(rig.keyring.stored("earthdata").unwrap().secret.expose());
