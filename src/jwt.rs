@@ -1,5 +1,6 @@
 //! What a bearer token says about itself. Its signature is the issuer's to check: we only plan and explain by it.
 
+use crate::secret::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
@@ -72,6 +73,18 @@ pub fn claims(token: &str) -> Option<Claims> {
             .collect(),
         life: payload.exp.zip(payload.iat).map(|(end, start)| (end - start) as i64),
     })
+}
+
+/// A token as it is, or out of the JSON that `cray auth login` leaves; nothing else of that file is taken.
+pub fn bare(text: &Secret) -> Secret {
+    #[derive(Deserialize)]
+    struct File {
+        access_token: Secret,
+    }
+    match serde_json::from_str::<File>(text.expose()) {
+        Ok(file) => file.access_token,
+        Err(_) => Secret::new(text.expose().trim()),
+    }
 }
 
 /// `aud` is a text or a list of them.

@@ -7,7 +7,7 @@ use crate::secret::Secret;
 use jiff::Timestamp;
 use std::fmt::Debug;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,11 +118,22 @@ pub enum Tier {
 #[derive(Clone, PartialEq, Eq, zeroize::ZeroizeOnDrop)]
 pub struct SealingKey(pub [u8; 32]);
 
-/// Variables and files of the user, for a process that acts for a person. The daemon's may be another's: it asks none.
+/// Variables, files and programs of the user.
 pub trait Environment: Debug + Send + Sync {
+    /// For a process that acts for a person. The daemon's may be another's: it asks for none.
     fn variable(&self, name: &str) -> Option<String>;
-    /// A file that only its owner may read, 64 KiB at most.
-    fn private_file(&self, path: &std::path::Path) -> Result<Secret, Error>;
+    /// A file as it was at one moment, 64 KiB at most, within 2 s; None where there is none. `~/` is the user's home.
+    fn file<'a>(&'a self, path: &'a Path, readers: Readers) -> Later<'a, Result<Option<Secret>, Error>>;
+    /// What a program prints, 64 KiB at most, within 10 s: run without a shell, with an allow-listed environment, and
+    /// ended with all that it started.
+    fn output<'a>(&'a self, program: &'a [String]) -> Later<'a, Result<Secret, Error>>;
+}
+
+/// Who may read a file beside us. Nobody else may write to it in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readers {
+    OwnerAlone,
+    Anyone,
 }
 
 /// A person, or nobody.
@@ -133,6 +144,16 @@ pub trait Prompt: Debug + Send + Sync {
     /// Asks without echo.
     fn ask_secret(&self, question: &str) -> Result<Secret, Error>;
     fn tell(&self, line: &str);
+}
+
+// === impl Environment ===
+
+impl dyn Environment + '_ {
+    /// A file with a secret in it, which has to be there.
+    pub async fn private_file(&self, path: &Path) -> Result<Secret, Error> {
+        let missing = || Error::disk("read", path, &std::io::ErrorKind::NotFound.into());
+        self.file(path, Readers::OwnerAlone).await?.ok_or_else(missing)
+    }
 }
 
 // === impl Response ===
@@ -258,8 +279,11 @@ pub(crate) mod tests {
         fn variable(&self, name: &str) -> Option<String> {
             self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
         }
-        fn private_file(&self, path: &std::path::Path) -> Result<Secret, Error> {
-            Err(Error::disk("read", path, &std::io::ErrorKind::NotFound.into()))
+        fn file<'a>(&'a self, _: &'a Path, _: Readers) -> Later<'a, Result<Option<Secret>, Error>> {
+            Box::pin(std::future::ready(Ok(None)))
+        }
+        fn output<'a>(&'a self, _: &'a [String]) -> Later<'a, Result<Secret, Error>> {
+            panic!("nothing may be run here")
         }
     }
 

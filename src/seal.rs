@@ -37,6 +37,12 @@ pub fn key_id(key: &SealingKey) -> String {
     digest(&[b"valetkey key id", &key.0])[..16].to_owned()
 }
 
+/// Stands for `secret` where the secret itself must not: the same text for the same secret, and nothing that can be
+/// tried out without the key.
+pub fn mac(key: &SealingKey, secret: &Secret) -> String {
+    digest(&[b"valetkey mac", &key.0, secret.expose().as_bytes()])[..32].to_owned()
+}
+
 /// SHA-256 over the parts, each preceded by its length so that no two lists of parts read alike. 64 hex digits.
 pub fn digest(parts: &[&[u8]]) -> String {
     let mut hash = Sha256::new();

@@ -1,6 +1,7 @@
 //! A login's access for one request: one at a time for each login, across processes, stored for all who come later.
 
 use super::disk::Owner;
+use super::logins::told_of;
 use super::{Inner, StoredLogin, not_signed_in};
 use crate::access::{Access, Need};
 use crate::cache::{Fingerprint, Pending, Record, StoredAccess};
@@ -39,8 +40,7 @@ impl Inner {
         key: &SealingKey,
     ) -> Result<Access, AccessFailure> {
         let name = &entry.name;
-        let stored = self.stored_login(name).await.map_err(AccessFailure::NotAsked)?;
-        let stored = stored.ok_or_else(|| AccessFailure::NotAsked(not_signed_in(name)))?;
+        let stored = self.present_login(entry, key).await.map_err(AccessFailure::NotAsked)?;
         if !entry.login.asks_issuer(&stored.secret) {
             let granted = self.ask_login(entry, &stored, need, rejected).await.map_err(AccessFailure::NotAsked)?;
             return Ok(granted.access);
@@ -113,6 +113,9 @@ impl Inner {
     /// The login as it is stored. Where the old secret dies with the exchange, in a store that was just written to.
     async fn ready_login(&self, entry: &LoginEntry, key: &SealingKey) -> Result<StoredLogin, Error> {
         let name = &entry.name;
+        if entry.login.elsewhere().is_some() {
+            return self.present_login(entry, key).await;
+        }
         let _turn = self.store_turn(name).await;
         let stored = self.current_login(name, key).await?.ok_or_else(|| not_signed_in(name))?;
         if entry.login.rotates(&stored.secret) {
@@ -154,7 +157,7 @@ impl Inner {
     ) -> Result<Granted, Error> {
         let now = self.outside.clock.now();
         let request = AccessRequest { secret: &stored.secret, need, rejected, http: &self.outside.http, now: &now };
-        entry.login.access(request).await
+        entry.login.access(request).await.map_err(|error| told_of(entry, error))
     }
 
     async fn stored_access(&self, name: &str, print: &Fingerprint, key: &SealingKey) -> Option<Access> {

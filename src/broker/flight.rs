@@ -2,11 +2,12 @@
 
 use super::access::AccessFailure;
 use super::disk::Owner;
+use super::logins::told_of;
 use super::{Inner, Manner, State};
 use crate::access::Access;
 use crate::cache::{Fingerprint, Record};
 use crate::config::{LoginEntry, Profile};
-use crate::error::{Error, Remedy};
+use crate::error::Error;
 use crate::freshness::{Freshness, LEAST_SERVED, LONGEST_WAIT, early_by, judge};
 use crate::lease::Lease;
 use crate::lock::Guard;
@@ -266,21 +267,13 @@ impl Flight {
                     });
                 }
                 Ok(Answer::Rejected(error)) if refused.is_some() => {
-                    return Err(Attempt::Asked(self.for_this_login(error)));
+                    return Err(Attempt::Asked(told_of(&self.login, error)));
                 }
                 Ok(Answer::Rejected(error)) => refused = Some((access, error)),
-                Err(error) => return Err(Attempt::Asked(self.for_this_login(error))),
+                Err(error) => return Err(Attempt::Asked(told_of(&self.login, error))),
             }
         }
         Err(Attempt::Asked(Error::sign_in(&self.login.name, "the issuer refuses the login's access")))
-    }
-
-    /// A provider does not know what the config calls the login.
-    fn for_this_login(&self, error: Error) -> Error {
-        match error {
-            Error::LoginRequired { message, remedy: Remedy::SignIn(_) } => Error::sign_in(&self.login.name, message),
-            other => other,
-        }
     }
 
     /// The failure on record for this profile or its login: one that still answers if there is any, else one whose time

@@ -3,9 +3,9 @@
 use super::Inner;
 use crate::cache::Fingerprint;
 use crate::config::LoginEntry;
-use crate::error::Error;
+use crate::error::{Error, Remedy};
 use crate::ports::SealingKey;
-use crate::seal::{hex, key_id, random};
+use crate::seal::{hex, key_id, mac, random};
 use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +28,12 @@ impl StoredLogin {
         StoredLogin { kind: kind.to_owned(), version: fresh(), session: fresh(), secret }
     }
 
+    /// What was read from the place that the config names: another secret there is another sign-in.
+    fn elsewhere(kind: &str, secret: Secret, key: &SealingKey) -> StoredLogin {
+        let mac = mac(key, &secret);
+        StoredLogin { kind: kind.to_owned(), version: mac.clone(), session: mac, secret }
+    }
+
     /// The same session with the secret that the issuer gave in exchange.
     pub(super) fn rotated(&self, secret: Secret) -> StoredLogin {
         StoredLogin { version: fresh(), secret, ..self.clone() }
@@ -46,6 +52,21 @@ fn fresh() -> String {
     hex(&random::<8>())
 }
 
+/// Neither a provider nor a login's kind knows what the config calls the login, and where its secret is put right.
+pub fn told_of(entry: &LoginEntry, error: Error) -> Error {
+    match error {
+        Error::LoginRequired { message, remedy: Remedy::SignIn(_) } => {
+            let login = entry.name.clone();
+            let remedy = match entry.login.elsewhere() {
+                Some(elsewhere) => Remedy::PutRight { login, place: elsewhere.place() },
+                None => Remedy::SignIn(login),
+            };
+            Error::LoginRequired { message, remedy }
+        }
+        other => other,
+    }
+}
+
 /// What to say where a login is needed and nobody has signed in.
 pub fn not_signed_in(login: &str) -> Error {
     Error::sign_in(login, format!("nobody has signed in as {login} yet"))
@@ -59,16 +80,38 @@ impl Inner {
 
     /// The key of the cache, and the fingerprint of who we are as this login.
     pub(super) async fn login_basis(&self, entry: &LoginEntry) -> Result<(SealingKey, Fingerprint), Error> {
-        let stored = self.stored_login(&entry.name).await?;
-        let stored = stored.filter(|stored| stored.kind == entry.kind.name);
-        let stored = stored.ok_or_else(|| not_signed_in(&entry.name))?;
-        let keyring = &self.outside.keyring;
-        let key = match keyring.key(false).await? {
-            Some(key) => key,
-            None => keyring.key(true).await?.ok_or_else(|| Error::protocol("the keyring made no key"))?,
+        // The secret first: for one that is not there no key is made.
+        let (stored, key) = match entry.login.elsewhere() {
+            None => (self.kept_login(entry).await?, self.key().await?),
+            Some(place) => {
+                let secret = place.read(&*self.outside.environment).await?;
+                let key = self.key().await?;
+                (StoredLogin::elsewhere(entry.kind.name, secret, &key), key)
+            }
         };
+        self.lock().abouts.insert(entry.name.clone(), entry.login.about(&stored.secret));
         let print = Fingerprint::of_login(entry, &stored.session, &key_id(&key));
         Ok((key, print))
+    }
+
+    /// The login as it is now, in the keyring or in the place that the config names for it.
+    pub(super) async fn present_login(&self, entry: &LoginEntry, key: &SealingKey) -> Result<StoredLogin, Error> {
+        let Some(place) = entry.login.elsewhere() else { return self.kept_login(entry).await };
+        let secret = place.read(&*self.outside.environment).await?;
+        Ok(StoredLogin::elsewhere(entry.kind.name, secret, key))
+    }
+
+    async fn kept_login(&self, entry: &LoginEntry) -> Result<StoredLogin, Error> {
+        let stored = self.stored_login(&entry.name).await?;
+        stored.filter(|stored| stored.kind == entry.kind.name).ok_or_else(|| not_signed_in(&entry.name))
+    }
+
+    async fn key(&self) -> Result<SealingKey, Error> {
+        let keyring = &self.outside.keyring;
+        match keyring.key(false).await? {
+            Some(key) => Ok(key),
+            None => keyring.key(true).await?.ok_or_else(|| Error::protocol("the keyring made no key")),
+        }
     }
 
     /// Under the store's turn.

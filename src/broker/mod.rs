@@ -14,7 +14,7 @@ mod status;
 mod tests;
 mod token;
 
-pub use logins::{StoredLogin, not_signed_in};
+pub use logins::{StoredLogin, not_signed_in, told_of};
 pub use status::{ProfileStatus, Status};
 
 use crate::cache::{Cache, Fingerprint, Pending};
@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::freshness::{LEAST_SERVED, LONGEST_WAIT, early_by};
 use crate::lease::Lease;
+use crate::login::About;
 use crate::ports::{Moment, Outside};
 use disk::{Disk, Owner};
 use flight::Outcome;
@@ -81,6 +82,8 @@ struct State {
     turns: HashMap<String, Arc<tokio::sync::Mutex<()>>>,
     /// Rotated secrets that neither keyring nor disk took.
     unstored: HashMap<String, Pending>,
+    /// What may be shown of each login, as its secret was when last read.
+    abouts: HashMap<String, About>,
     closing: bool,
     most_waiters: usize,
     /// What does not work as it should though answers go out, by area.
@@ -104,6 +107,7 @@ impl Broker {
                 worked: HashMap::new(),
                 turns: HashMap::new(),
                 unstored: HashMap::new(),
+                abouts: HashMap::new(),
                 closing: false,
                 most_waiters: MOST_WAITERS,
                 troubles: BTreeMap::new(),
@@ -199,6 +203,7 @@ impl Broker {
     pub fn login_changed(&self, login: &str) {
         let mut state = self.0.lock();
         let config = state.config.clone();
+        state.abouts.remove(login);
         state.slots.retain(|name, _| config.profiles.get(name).is_some_and(|profile| profile.login != login));
     }
 
@@ -220,6 +225,18 @@ impl Broker {
         }
         self.drop_dependent(login).await;
         Ok(())
+    }
+
+    /// Forgets that `login` was refused, and what depended on it: the person says that its secret, which is not in the
+    /// keyring, was put right.
+    pub async fn forgive_login(&self, login: &str) {
+        self.drop_dependent(login).await;
+        let config = self.config();
+        let profiles = config.profiles.values().filter(|profile| profile.login == login);
+        let owners = profiles.map(|profile| Owner::Profile(profile.name.clone()));
+        for owner in owners.chain([Owner::Login(login.to_owned())]) {
+            let _ = self.0.disk.write_record(owner, None).await;
+        }
     }
 
     /// Forgets, in memory and on disk, what depended on the secret that was there before.

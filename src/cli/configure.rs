@@ -7,8 +7,7 @@ use crate::aws_config::{Block, configured};
 use crate::broker::Manner;
 use crate::config::{Config, Profile};
 use crate::error::Error;
-use crate::ports::Environment;
-use crate::system::{config_file, environment::ProcessEnvironment, process};
+use crate::system::{config_file, environment, process};
 use similar::TextDiff;
 use std::path::PathBuf;
 
@@ -90,7 +89,7 @@ async fn s3_endpoint(context: &Context, config: &Config, profile: &Profile) -> R
 
 /// Where the AWS CLI reads it.
 fn aws_config_file(context: &Context) -> PathBuf {
-    match ProcessEnvironment.variable("AWS_CONFIG_FILE") {
+    match environment::variable("AWS_CONFIG_FILE") {
         Some(file) => match file.strip_prefix("~/") {
             Some(rest) => context.paths.home.join(rest),
             None => PathBuf::from(file),

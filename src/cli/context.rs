@@ -61,7 +61,7 @@ impl Context {
             clock: Arc::new(SystemClock::new()),
             http: Arc::new(Network::default()),
             keyring,
-            environment: Arc::new(ProcessEnvironment),
+            environment: Arc::new(ProcessEnvironment::new(self.paths.home.clone())),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::context::{ATTENDED, Context};
 use super::start;
-use crate::broker::{Broker, Manner, StoredLogin};
+use crate::broker::{Broker, Manner, StoredLogin, told_of};
 use crate::config::{Config, LoginEntry};
 use crate::credentials::written;
 use crate::daemon::ClientError;
@@ -39,14 +39,25 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
     let entry = entry(&config, &args.name)?;
     let keyring = context.keyring(&config, ATTENDED);
     let outside = context.outside(keyring.clone());
-    let from = SignIn {
-        prompt: &Terminal,
-        environment: &*outside.environment,
-        source: source(context, args, &outside)?,
-        http: &outside.http,
-        now: &outside.clock.now(),
+    let mut secret = match entry.login.elsewhere() {
+        Some(elsewhere) if args.from_env || args.from_netrc || args.from_file.is_some() => {
+            let message =
+                format!("the secret of {} is not kept here: the config says {}", entry.name, elsewhere.place());
+            let fix = format!("put it there, then run: valetkey login {}; or edit [logins.{0}]", entry.name);
+            return Err(Error::configuration(message, fix));
+        }
+        Some(elsewhere) => elsewhere.read(&*outside.environment).await?,
+        None => {
+            let from = SignIn {
+                prompt: &Terminal,
+                environment: &*outside.environment,
+                source: source(context, args, &outside).await?,
+                http: &outside.http,
+                now: &outside.clock.now(),
+            };
+            entry.login.sign_in(&from).await?
+        }
     };
-    let mut secret = entry.login.sign_in(&from).await?;
     let tried = if args.untested {
         Tried::Untested("as you asked".into())
     } else {
@@ -54,17 +65,17 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
     };
 
     let stored = StoredLogin::signed_in(entry.kind.name, secret.clone());
-    if config.keyring == Some(Tier::Memory) {
+    let broker = || Broker::new(outside.clone(), &context.paths.state, config.clone(), Manner::OneShot);
+    if entry.login.elsewhere().is_some() {
+        broker().forgive_login(&entry.name).await;
+        told(hand_in(context, &entry.name, None).await);
+    } else if config.keyring == Some(Tier::Memory) {
         // Only the daemon's own memory outlives this command.
         start::ensure_daemon(context).await?;
         hand_in(context, &entry.name, Some(&stored.to_secret())).await?;
     } else {
-        let broker = Broker::new(outside.clone(), &context.paths.state, config.clone(), Manner::OneShot);
-        broker.store_login(&entry.name, &stored).await?;
-        // It is stored: a daemon that is leaving, or that nobody understands, takes nothing of that back.
-        if let Err(error) = hand_in(context, &entry.name, None).await {
-            Terminal.tell(&format!("valetkey: warning: the daemon was not told: {error}; see: valetkey status"));
-        }
+        broker().store_login(&entry.name, &stored).await?;
+        told(hand_in(context, &entry.name, None).await);
     }
     if let Some(sentence) = keyring.pinned_now() {
         Terminal.tell(&sentence);
@@ -73,7 +84,11 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
     let who = about.who.map(|who| format!(" as {who}")).unwrap_or_default();
     let until = about.until.map(|end| format!(", until {}", written(end))).unwrap_or_default();
     // What nobody has confirmed is kept, no more than that.
-    let word = if matches!(tried, Tried::Untested(_)) { "kept the secret of" } else { "signed in to" };
+    let word = match (&tried, entry.login.elsewhere()) {
+        (Tried::Untested(_), None) => "kept the secret of",
+        (Tried::Untested(_), Some(_)) => "found the secret of",
+        _ => "signed in to",
+    };
     Terminal.tell(&format!("{word} {}{who}{until}", entry.name));
     match tried {
         Tried::Works(profile, end) => Terminal.tell(&format!("tried with profile {profile}: credentials until {end}")),
@@ -81,6 +96,13 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
         Tried::Untested(why) => Terminal.tell(&format!("not tried at the issuer: {why}")),
     }
     Ok(())
+}
+
+/// What is kept is kept: a daemon that is leaving, or that nobody understands, takes nothing of that back.
+fn told(daemon: Result<(), Error>) {
+    if let Err(error) = daemon {
+        Terminal.tell(&format!("valetkey: warning: the daemon was not told: {error}; see: valetkey status"));
+    }
 }
 
 enum Tried {
@@ -105,7 +127,7 @@ async fn try_out(config: &Config, entry: &LoginEntry, secret: &mut Secret, outsi
     let request = AccessRequest { secret, need, rejected: None, http: &outside.http, now: &now };
     let granted = match entry.login.access(request).await {
         Ok(granted) => granted,
-        Err(error @ Error::LoginRequired { .. }) => return Err(error),
+        Err(error @ Error::LoginRequired { .. }) => return Err(told_of(entry, error)),
         Err(error) => return Ok(Tried::Untested(format!("{error}; {}", error.hint()))),
     };
     // The old one may be void from here on, and shown again it would end the session.
@@ -115,9 +137,7 @@ async fn try_out(config: &Config, entry: &LoginEntry, secret: &mut Secret, outsi
     match profile.provider.issue(&granted.access, &outside.http).await {
         Ok(Answer::Issued(issued)) => Ok(Tried::Works(profile.name.clone(), written(issued.credentials.expiration))),
         Ok(Answer::Rejected(error @ Error::Denied { .. })) => Ok(Tried::Denied(format!("{error}; {}", error.hint()))),
-        Ok(Answer::Rejected(error @ Error::LoginRequired { .. })) => {
-            Err(Error::sign_in(&entry.name, error.to_string()))
-        }
+        Ok(Answer::Rejected(error @ Error::LoginRequired { .. })) => Err(told_of(entry, error)),
         Ok(Answer::Rejected(error)) | Err(error) => Ok(Tried::Untested(format!("{error}; {}", error.hint()))),
     }
 }
@@ -136,13 +156,13 @@ pub(super) fn entry(config: &Config, name: &str) -> Result<LoginEntry, Error> {
     Ok(LoginEntry { name: name.to_owned(), kind, login: (kind.build)(name, &settings)?, settings })
 }
 
-fn source(context: &Context, args: &Args, outside: &Outside) -> Result<Source, Error> {
+async fn source(context: &Context, args: &Args, outside: &Outside) -> Result<Source, Error> {
     match &args.from_file {
         _ if args.from_env => Ok(Source::Variables),
         _ if args.from_netrc => {
             let named = outside.environment.variable("NETRC").map(PathBuf::from);
             let file = named.unwrap_or_else(|| context.paths.home.join(".netrc"));
-            outside.environment.private_file(&file).map(Source::Netrc)
+            outside.environment.private_file(&file).await.map(Source::Netrc)
         }
         None => Ok(Source::Person),
         Some(file) if file.as_os_str() == "-" => {
@@ -153,7 +173,7 @@ fn source(context: &Context, args: &Args, outside: &Outside) -> Result<Source, E
             })?;
             Ok(Source::Text(Secret::new(text.as_str())))
         }
-        Some(file) => outside.environment.private_file(file).map(Source::Text),
+        Some(file) => outside.environment.private_file(file).await.map(Source::Text),
     }
 }
 

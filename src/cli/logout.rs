@@ -16,7 +16,12 @@ pub(super) struct Args {
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
     let config = context.config()?;
-    let login = entry(&config, &args.name)?.name;
+    let entry = entry(&config, &args.name)?;
+    let login = entry.name;
+    if let Some(elsewhere) = entry.login.elsewhere() {
+        let message = format!("the secret of {login} is not kept here: the config says {}", elsewhere.place());
+        return Err(Error::configuration(message, "take it out there"));
+    }
     let in_memory = config.keyring == Some(Tier::Memory);
     let keyring = context.keyring(&config, ATTENDED);
     let broker = Broker::new(context.outside(keyring), &context.paths.state, config, Manner::OneShot);

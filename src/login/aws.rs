@@ -60,7 +60,7 @@ impl Login for Aws {
 
     fn about(&self, secret: &Secret) -> About {
         let keys = serde_json::from_str::<Keys>(secret.expose()).ok();
-        About { who: keys.map(|keys| keys.access_key_id), until: None }
+        About { who: keys.map(|keys| keys.access_key_id), ..About::default() }
     }
 }
 

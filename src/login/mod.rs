@@ -3,6 +3,7 @@
 pub mod aws;
 pub mod earthdata;
 pub mod keycloak;
+pub mod token;
 
 use crate::access::{Access, Need};
 use crate::error::Error;
@@ -14,7 +15,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 /// Every kind of login.
-pub const KINDS: &[Kind] = &[earthdata::KIND, keycloak::KIND, aws::KIND];
+pub const KINDS: &[Kind] = &[earthdata::KIND, keycloak::KIND, token::KIND, aws::KIND];
 
 /// A kind of login, as the config names it.
 #[derive(Debug)]
@@ -49,8 +50,22 @@ pub trait Login: Debug + Send + Sync {
         false
     }
 
+    /// Where the secret rests if not in the keyring. Such a secret is read anew for each flight and never rotates.
+    fn elsewhere(&self) -> Option<&dyn Elsewhere> {
+        None
+    }
+
     /// What a person may know of the secret: who we are, until when. Without the secret itself.
     fn about(&self, secret: &Secret) -> About;
+}
+
+/// A file or a program, named by the config, that a login's secret is read from.
+pub trait Elsewhere: Debug + Send + Sync {
+    /// In words, for a person who has to put it right.
+    fn place(&self) -> String;
+
+    /// The secret as it is now. Asks no issuer.
+    fn read<'a>(&'a self, environment: &'a dyn Environment) -> Later<'a, Result<Secret, Error>>;
 }
 
 /// Where [`Login::sign_in`] may look.
@@ -97,6 +112,8 @@ pub struct Granted {
 pub struct About {
     pub who: Option<String>,
     pub until: Option<Timestamp>,
+    /// Whether it is a person who has to make the next one.
+    pub made_by_hand: bool,
 }
 
 fn no_netrc(kind: &str) -> Error {

@@ -25,7 +25,7 @@ pub const KIND: Kind = Kind {
         Key::CA_FILE,
         Key::PROXY,
     ],
-    logins: &["keycloak"],
+    logins: &["keycloak", "token"],
     region: "us-east-1",
     presets: &[],
     build: |settings| Ok(Arc::new(Cray::new(settings)?)),

@@ -1,45 +1,158 @@
-//! Variables and private files of the person for whom a command runs.
+//! Variables, files and programs of the user: each read within a limit, and none trusted that others could have written.
 
+use super::program;
 use crate::error::Error;
-use crate::ports::Environment;
+use crate::ports::{Environment, Later, Readers};
 use crate::secret::Secret;
-use std::io::Read;
+use crate::worker::Worker;
+use std::fs::Metadata;
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
-
-const MAX_FILE: u64 = 64 * 1024;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// This process's.
-#[derive(Debug, Default)]
-pub struct ProcessEnvironment;
+#[derive(Debug)]
+pub struct ProcessEnvironment {
+    home: PathBuf,
+    files: Worker,
+}
+
+const MAX_FILE: u64 = 64 * 1024;
+/// A home directory may hang.
+const LIMIT: Duration = Duration::from_secs(2);
+
+impl ProcessEnvironment {
+    /// `home` stands for `~` in the paths of files.
+    pub fn new(home: PathBuf) -> ProcessEnvironment {
+        ProcessEnvironment { home, files: Worker::new("files") }
+    }
+}
 
 impl Environment for ProcessEnvironment {
-    #[allow(clippy::disallowed_methods)] // This is the environment that everyone else is to ask.
     fn variable(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok().filter(|value| !value.is_empty())
+        variable(name)
     }
 
-    fn private_file(&self, path: &Path) -> Result<Secret, Error> {
-        let disk = |error: std::io::Error| Error::disk("read", path, &error);
-        // Without O_NONBLOCK a fifo would be waited for.
-        let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-        let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(disk)?;
-        let meta = file.metadata().map_err(disk)?;
-        let refused = |what: &str, fix: String| Err(Error::configuration(format!("{} {what}", path.display()), fix));
-        if !meta.is_file() {
-            return refused("is no regular file", "name a file".into());
-        }
-        if meta.uid() != rustix::process::getuid().as_raw() {
-            return refused("belongs to another user", "copy it to a file of your own, mode 0600".into());
-        }
-        if meta.mode() & 0o077 != 0 {
-            return refused("can be read by others", format!("chmod 600 {}", path.display()));
-        }
+    fn file<'a>(&'a self, path: &'a Path, readers: Readers) -> Later<'a, Result<Option<Secret>, Error>> {
+        let path = match path.strip_prefix("~") {
+            Ok(rest) => self.home.join(rest),
+            Err(_) => path.to_owned(),
+        };
+        Box::pin(async move {
+            let read = {
+                let path = path.clone();
+                self.files.run(LIMIT, move || read(&path, readers)).await
+            };
+            read.unwrap_or_else(|_| {
+                Err(Error::unavailable(format!("{} could not be read within {} s", path.display(), LIMIT.as_secs())))
+            })
+        })
+    }
+
+    fn output<'a>(&'a self, program: &'a [String]) -> Later<'a, Result<Secret, Error>> {
+        Box::pin(program::output(program))
+    }
+}
+
+/// A variable of this process that is set to something.
+#[allow(clippy::disallowed_methods)] // This is the environment that everyone else is to ask.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn read(path: &Path, readers: Readers) -> Result<Option<Secret>, Error> {
+    let disk = |error: io::Error| Error::disk("read", path, &error);
+    // Without O_NONBLOCK a fifo would be waited for.
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let mut file = match std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(disk(error)),
+    };
+    let mut before = file.metadata().map_err(disk)?;
+    check(path, &before, readers)?;
+    for _ in 0..2 {
         let mut text = zeroize::Zeroizing::new(String::new());
-        file.take(MAX_FILE + 1).read_to_string(&mut text).map_err(disk)?;
+        file.by_ref().take(MAX_FILE + 1).read_to_string(&mut text).map_err(disk)?;
         if text.len() as u64 > MAX_FILE {
-            return refused("is larger than 64 KiB", "name the file that holds the secret".into());
+            let fix = "name the file that holds the secret";
+            return Err(Error::configuration(format!("{} is larger than 64 KiB", path.display()), fix));
         }
-        Ok(Secret::new(text.as_str()))
+        let after = file.metadata().map_err(disk)?;
+        if written(&before) == written(&after) {
+            return Ok(Some(Secret::new(text.as_str())));
+        }
+        // Written over, not replaced, while we read: half of it may be of the old one.
+        before = after;
+        file.rewind().map_err(disk)?;
+    }
+    Err(Error::unavailable(format!("{} is being written to", path.display())))
+}
+
+fn written(meta: &Metadata) -> (u64, i64, i64) {
+    (meta.len(), meta.mtime(), meta.mtime_nsec())
+}
+
+fn check(path: &Path, meta: &Metadata, readers: Readers) -> Result<(), Error> {
+    let refused = |what: &str, fix: String| Err(Error::configuration(format!("{} {what}", path.display()), fix));
+    let ours = meta.uid() == rustix::process::getuid().as_raw();
+    match readers {
+        _ if !meta.is_file() => refused("is no regular file", "name a file".into()),
+        Readers::OwnerAlone if !ours => {
+            refused("belongs to another user", "copy it to a file of your own, mode 0600".into())
+        }
+        Readers::OwnerAlone if meta.mode() & 0o077 != 0 => {
+            refused("can be read by others", format!("chmod 600 {}", path.display()))
+        }
+        Readers::Anyone if !ours && meta.uid() != 0 => {
+            refused("belongs to another user", "copy it to a file of your own".into())
+        }
+        Readers::Anyone if meta.mode() & 0o002 != 0 => {
+            refused("can be written by others", format!("chmod o-w {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn s20_a_secret_file_that_others_may_read_is_refused_with_the_command_that_mends_it() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("netrc");
+        std::fs::write(&path, "machine").unwrap();
+        for (mode, alone, anyone) in
+            [(0o600, true, true), (0o644, false, true), (0o640, false, true), (0o602, false, false)]
+        {
+            std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            assert_eq!(read(&path, Readers::OwnerAlone).is_ok(), alone, "{mode:o}");
+            assert_eq!(read(&path, Readers::Anyone).is_ok(), anyone, "{mode:o}");
+        }
+        let error = read(&path, Readers::OwnerAlone).unwrap_err();
+        assert!(error.hint().starts_with("chmod 600 "), "{}", error.text());
+    }
+
+    #[test]
+    fn what_is_no_file_is_neither_waited_for_nor_read() {
+        let home = tempfile::tempdir().unwrap();
+        assert!(read(home.path(), Readers::OwnerAlone).is_err());
+        assert_eq!(read(&home.path().join("none"), Readers::OwnerAlone).unwrap(), None);
+        let fifo = home.path().join("fifo");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
+        assert!(read(&fifo, Readers::OwnerAlone).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_path_may_begin_with_the_home_directory() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("netrc"), "text").unwrap();
+        std::fs::set_permissions(home.path().join("netrc"), Permissions::from_mode(0o600)).unwrap();
+        let environment: &dyn Environment = &ProcessEnvironment::new(home.path().to_owned());
+        assert_eq!(environment.private_file(Path::new("~/netrc")).await.unwrap().expose(), "text");
     }
 }

@@ -8,5 +8,6 @@ mod inherited;
 pub mod keyring;
 pub mod paths;
 pub mod process;
+mod program;
 pub mod prompt;
 pub mod watch;

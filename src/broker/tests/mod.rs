@@ -3,6 +3,7 @@
 mod contract;
 mod disk;
 mod earthdata;
+mod elsewhere;
 mod failures;
 mod herd;
 mod keycloak;

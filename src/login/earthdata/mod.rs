@@ -3,16 +3,17 @@
 
 mod urs;
 
-use super::{About, Access, AccessRequest, Granted, Kind, Login, SignIn, Source};
+use super::{About, Access, AccessRequest, Elsewhere, Granted, Kind, Login, SignIn, Source};
 use crate::access::Need;
 use crate::credentials::written;
 use crate::error::Error;
 use crate::jwt::{self, Claims};
 use crate::netrc;
-use crate::ports::{Later, Route};
+use crate::ports::{Environment, Later, Route};
 use crate::secret::Secret;
 use crate::settings::{Key, Shape};
 use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use url::Url;
 
@@ -26,13 +27,31 @@ pub const KIND: Kind = Kind {
             required: false,
             help: "Earthdata Login's address; https://uat.urs.earthdata.nasa.gov for the test system",
         },
+        Key {
+            name: "source",
+            shape: Shape::OneOf(&["keyring", "netrc"]),
+            required: false,
+            help: "where name and password are; keyring if not given, filled by valetkey login",
+        },
+        Key { name: "netrc", shape: Shape::Path, required: false, help: "the netrc, if not ~/.netrc" },
         Key::CA_FILE,
         Key::PROXY,
     ],
     gives: &[Need::Bearer],
     build: |name, settings| {
         let urs = settings.url("urs").unwrap_or_else(production);
-        Ok(Arc::new(Earthdata { name: name.to_owned(), urs, route: settings.route() }))
+        let netrc = match (settings.text("source"), settings.path("netrc")) {
+            (Some("netrc"), file) => Some(file.unwrap_or_else(|| PathBuf::from("~/.netrc"))),
+            (_, None) => None,
+            (_, Some(_)) => {
+                return Err(settings.refuse(
+                    "netrc",
+                    "netrc is named, but it is not the source",
+                    "add source = \"netrc\"",
+                ));
+            }
+        };
+        Ok(Arc::new(Earthdata { name: name.to_owned(), urs, netrc, route: settings.route() }))
     },
 };
 
@@ -50,6 +69,8 @@ pub(crate) fn profile_page(urs: &Url) -> String {
 struct Earthdata {
     name: String,
     urs: Url,
+    /// The file in which name and password are, where they are not in the keyring.
+    netrc: Option<PathBuf>,
     route: Route,
 }
 
@@ -88,14 +109,31 @@ impl Login for Earthdata {
         matches!(unpack(secret), Stored::Password(_))
     }
 
+    fn elsewhere(&self) -> Option<&dyn Elsewhere> {
+        self.netrc.is_some().then_some(self)
+    }
+
     fn about(&self, secret: &Secret) -> About {
         match unpack(secret) {
-            Stored::Password(user) => About { who: Some(user.username), until: None },
+            Stored::Password(user) => About { who: Some(user.username), ..About::default() },
             Stored::Token(token) => {
                 let claims = jwt::claims(token.expose()).unwrap_or_default();
-                About { who: claims.uid, until: claims.expires }
+                About { who: claims.uid, until: claims.expires, made_by_hand: true }
             }
         }
+    }
+}
+
+impl Elsewhere for Earthdata {
+    fn place(&self) -> String {
+        self.netrc.as_deref().unwrap_or(Path::new("~/.netrc")).display().to_string()
+    }
+
+    fn read<'a>(&'a self, environment: &'a dyn Environment) -> Later<'a, Result<Secret, Error>> {
+        Box::pin(async move {
+            let file = self.netrc.as_deref().unwrap_or(Path::new("~/.netrc"));
+            self.take_netrc(&environment.private_file(file).await?, &file.display().to_string())
+        })
     }
 }
 
@@ -111,7 +149,7 @@ impl Earthdata {
         let variable = |name: &str| from.environment.variable(name);
         let token = match &from.source {
             Source::Text(text) => text.clone(),
-            Source::Netrc(text) => return self.take_netrc(text),
+            Source::Netrc(text) => return self.take_netrc(text, "the netrc"),
             // The order in which other tools look.
             Source::Variables => {
                 match (variable("EARTHDATA_TOKEN"), variable("EARTHDATA_USERNAME"), variable("EARTHDATA_PASSWORD")) {
@@ -144,11 +182,11 @@ impl Earthdata {
         Ok(token)
     }
 
-    fn take_netrc(&self, text: &Secret) -> Result<Secret, Error> {
+    fn take_netrc(&self, text: &Secret, file: &str) -> Result<Secret, Error> {
         let host = self.urs.host_str().unwrap_or_default();
         let entry = netrc::find(text.expose(), host).ok_or_else(|| {
             let fix = format!("write: machine {host} login NAME password PASSWORD (a default entry is not used)");
-            Error::configuration(format!("the netrc has no entry for {host}"), fix)
+            Error::configuration(format!("{file} has no entry for {host}"), fix)
         })?;
         pack(User { username: entry.login, password: entry.password })
     }

@@ -116,7 +116,7 @@ impl Keycloak {
                 Stored::Refresh(refresh)
             }
             Grant::Token => {
-                let token = bare(&self.given(from, "TOKEN", "Token: ")?);
+                let token = jwt::bare(&self.given(from, "TOKEN", "Token: ")?);
                 if jwt::claims(token.expose()).is_none() {
                     return Err(Error::sign_in(&self.name, "this is no token: a token is a JWT of three parts"));
                 }
@@ -250,11 +250,11 @@ impl Login for Keycloak {
 
     fn about(&self, secret: &Secret) -> About {
         match serde_json::from_str(secret.expose()) {
-            Ok(Stored::Password { username, .. }) => About { who: Some(username), until: None },
-            Ok(Stored::Client(_)) => About { who: Some(self.client_id.clone()), until: None },
+            Ok(Stored::Password { username, .. }) => About { who: Some(username), ..About::default() },
+            Ok(Stored::Client(_)) => About { who: Some(self.client_id.clone()), ..About::default() },
             Ok(Stored::Refresh(token) | Stored::Token(token)) => {
                 let claims = jwt::claims(token.expose()).unwrap_or_default();
-                About { who: claims.uid, until: claims.expires }
+                About { who: claims.uid, until: claims.expires, made_by_hand: true }
             }
             Err(_) => About::default(),
         }
@@ -264,18 +264,6 @@ impl Login for Keycloak {
 /// A token without any word of its life counts as good for five minutes: long enough to be shared, short for a guess.
 fn far(now: &Moment) -> Option<Timestamp> {
     now.wall.checked_add(SignedDuration::from_mins(5)).ok()
-}
-
-/// A token as it is, or out of the JSON that `cray auth login` leaves; nothing else of that file is taken.
-fn bare(text: &Secret) -> Secret {
-    #[derive(Deserialize)]
-    struct File {
-        access_token: Secret,
-    }
-    match serde_json::from_str::<File>(text.expose()) {
-        Ok(file) => file.access_token,
-        Err(_) => Secret::new(text.expose().trim()),
-    }
 }
 
 fn pack(stored: &Stored) -> Secret {

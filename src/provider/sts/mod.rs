@@ -48,7 +48,7 @@ pub const KIND: Kind = Kind {
         Key::CA_FILE,
         Key::PROXY,
     ],
-    logins: &["aws", "keycloak"],
+    logins: &["aws", "keycloak", "token"],
     region: "us-east-1",
     presets: &[],
     build: |settings| Ok(Arc::new(Sts::new(settings)?)),
