@@ -13,6 +13,7 @@
 //!   They read no clock, no variable and no file.
 //! - [`ports`]: the outside as small traits. [`system`] has the real ones.
 //! - [`settings`] and [`access`]: what kinds of providers and logins are told, and what passes between them.
+//!   [`aws`]: the AWS SDK over these ports, for any of them.
 //!   [`provider`] and [`login`]: one file or folder for each kind, listed in a slice. [`config`]: what the user wrote.
 //! - [`files`], [`lock`], [`worker`]: private files, their locks, and the thread for what may block.
 //! - [`cache`]: what rests on disk. [`broker`]: one flight for each profile, renewal ahead.
@@ -27,6 +28,8 @@ pub mod wire;
 
 #[cfg(feature = "agent")]
 pub mod access;
+#[cfg(feature = "agent")]
+pub mod aws;
 #[cfg(feature = "agent")]
 pub mod aws_config;
 #[cfg(feature = "agent")]

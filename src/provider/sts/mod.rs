@@ -1,23 +1,19 @@
 //! The STS of AWS, Ceph or MinIO: four operations, and a session policy that narrows what they give to a bucket.
 
-mod answer;
-mod connector;
 mod operation;
 mod policy;
 
 use super::{Answer, Kind, Need, Provider};
 use crate::access::Access;
+use crate::aws::{Address, Refusal};
 use crate::credentials::read_time;
 use crate::error::Error;
 use crate::lease::Issued;
-use crate::ports::{Http, Later, Route};
+use crate::ports::{Http, Later};
 use crate::secret::Secret;
 use crate::settings::{Key, Settings, Shape};
-use aws_sdk_sts::config::{BehaviorVersion, Region, SharedCredentialsProvider};
-use connector::Connector;
 use operation::Operation;
 use std::sync::Arc;
-use std::time::Duration;
 use url::Url;
 
 pub const KIND: Kind = Kind {
@@ -54,67 +50,36 @@ pub const KIND: Kind = Kind {
     build: |settings| Ok(Arc::new(Sts::new(settings)?)),
 };
 
-const LIMIT: Duration = Duration::from_secs(20);
-
 #[derive(Debug)]
 struct Sts {
     operation: Operation,
-    endpoint: Option<Url>,
+    address: Address,
     s3_endpoint: Option<Url>,
-    region: String,
     policy: Option<String>,
     duration: Option<i32>,
-    route: Route,
 }
 
 impl Sts {
     fn new(settings: &Settings) -> Result<Sts, Error> {
         let seconds = settings.duration("duration").map(|duration| duration.as_secs());
-        let endpoint = settings.url("endpoint");
+        let region = settings.text("region").unwrap_or(KIND.region).to_owned();
+        let address = Address { endpoint: settings.url("endpoint"), region, route: settings.route() };
         let operation = Operation::new(settings)?;
         let (bounds, most) = operation.aws_bounds();
         // AWS documents its bounds; Ceph and MinIO have their own, and say so themselves.
-        if endpoint.is_none() && seconds.is_some_and(|seconds| !bounds.contains(&seconds)) {
+        if address.is_aws() && seconds.is_some_and(|seconds| !bounds.contains(&seconds)) {
             let message = format!("AWS gives 15m to {most} by this operation");
             return Err(settings.refuse("duration", message, format!("write a duration from 15m to {most}")));
         }
         Ok(Sts {
             operation,
             // Ceph and MinIO serve both at one address.
-            s3_endpoint: settings.url("s3_endpoint").or_else(|| endpoint.clone().filter(|url| !is_aws(url))),
-            endpoint,
-            region: settings.text("region").unwrap_or(KIND.region).to_owned(),
+            s3_endpoint: settings.url("s3_endpoint").or_else(|| address.endpoint.clone().filter(|_| !address.is_aws())),
+            address,
             policy: policy::session_policy(settings)?,
             duration: seconds.and_then(|seconds| i32::try_from(seconds).ok()),
-            route: settings.route(),
         })
     }
-
-    fn host(&self) -> String {
-        match &self.endpoint {
-            Some(url) => url.host_str().unwrap_or_default().to_owned(),
-            None => format!("sts.{}.amazonaws.com", self.region),
-        }
-    }
-
-    /// `keys` sign the request; the one with a web identity is not signed.
-    fn client(&self, connector: Connector, keys: Option<aws_credential_types::Credentials>) -> aws_sdk_sts::Client {
-        let mut config = aws_sdk_sts::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(self.region.clone()))
-            .http_client(connector)
-            // One attempt: retries and their timing are the broker's.
-            .retry_config(aws_sdk_sts::config::retry::RetryConfig::disabled())
-            .timeout_config(aws_sdk_sts::config::timeout::TimeoutConfig::disabled())
-            .stalled_stream_protection(aws_sdk_sts::config::StalledStreamProtectionConfig::disabled());
-        config.set_credentials_provider(keys.map(SharedCredentialsProvider::new));
-        config.set_endpoint_url(self.endpoint.as_ref().map(Url::to_string));
-        aws_sdk_sts::Client::from_conf(config.build())
-    }
-}
-
-fn is_aws(url: &Url) -> bool {
-    url.host_str().is_some_and(|host| host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn"))
 }
 
 impl Provider for Sts {
@@ -140,15 +105,18 @@ impl Provider for Sts {
                 Access::WebIdentity(token) | Access::Bearer(token) => (None, Some(token.expose())),
                 Access::Basic { .. } => return Err(Error::protocol("an sts profile was given a password")),
             };
-            let connector = Connector::new(http.clone(), self.route.clone(), LIMIT);
-            let seen = connector.seen();
-            let client = self.client(connector, keys);
+            let (client, seen) = self.address.client(http, keys);
             let sent = self.operation.call(&client, self.policy.clone(), self.duration, identity).await;
-            let host = self.host();
             let given = match sent {
                 Ok(given) => given,
-                Err(error) => return answer::refusal(seen.take(), &*error, &host, &self.route, self.need()),
+                Err(error) => {
+                    return match self.address.refusal(&seen, &error, self.need()) {
+                        Refusal::Access(error) => Ok(Answer::Rejected(error)),
+                        Refusal::Request(error) => Err(error),
+                    };
+                }
             };
+            let host = self.address.host();
             let date = match seen.take() {
                 Some(Ok(response)) => response.date(),
                 _ => None,

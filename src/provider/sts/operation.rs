@@ -1,5 +1,6 @@
 //! The four operations of an STS: which settings each takes, and its call.
 
+use crate::aws::CallError;
 use crate::error::Error;
 use crate::settings::Settings;
 use aws_sdk_sts::Client;
@@ -82,7 +83,7 @@ impl Operation {
         policy: Option<String>,
         seconds: Option<i32>,
         identity: Option<&str>,
-    ) -> Result<Option<Credentials>, Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<Option<Credentials>, CallError> {
         Ok(match self {
             Operation::AssumeRole { role_arn, session_name, external_id } => {
                 let call = client.assume_role().role_arn(role_arn).role_session_name(session_name);

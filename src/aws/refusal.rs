@@ -1,10 +1,19 @@
 //! What an STS means by its refusals, read from the raw body: `<Error>` bare (Ceph), in `<ErrorResponse>` (AWS, MinIO).
 
-use super::super::{Answer, Need};
+use crate::access::Need;
 use crate::error::{Error, printable};
 use crate::freshness::clamp_retry_after;
-use crate::login;
 use crate::ports::{Response, Route, SendError};
+
+/// Why a call did not succeed.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The STS did not take this access: another may be worth a try. What to tell where there is none; the login's name
+    /// in it is put right by the broker, which knows what the config calls it.
+    Access(Error),
+    /// Another access would not help.
+    Request(Error),
+}
 
 /// Judges a call that did not succeed. `sdk_error` counts only where nothing came back, or what came was no error.
 pub(super) fn refusal(
@@ -13,30 +22,28 @@ pub(super) fn refusal(
     host: &str,
     route: &Route,
     need: Need,
-) -> Result<Answer, Error> {
-    match seen {
-        Some(Ok(response)) if response.status >= 300 => judge(&response, host, need),
+) -> Refusal {
+    Refusal::Request(match seen {
+        Some(Ok(response)) if response.status >= 300 => return judge(&response, host, need),
         Some(Ok(response)) if response.body.expose().trim_start().starts_with("<!") => {
-            Err(Error::unavailable(format!("{host} answered {} with a web page", response.status)))
+            Error::unavailable(format!("{host} answered {} with a web page", response.status))
         }
-        Some(Ok(response)) => Err(Error::Protocol {
+        Some(Ok(response)) => Error::Protocol {
             message: format!("{host} answered {} but not with credentials", response.status),
             request_id: element(&response, "RequestId"),
-        }),
-        Some(Err(error)) => Err(error.about(host, route)),
-        None => Err(Error::protocol(format!("the request to {host} could not be made: {sdk_error}"))),
-    }
+        },
+        Some(Err(error)) => error.about(host, route),
+        None => Error::protocol(format!("the request to {host} could not be made: {sdk_error}")),
+    })
 }
 
-fn judge(response: &Response, host: &str, need: Need) -> Result<Answer, Error> {
+fn judge(response: &Response, host: &str, need: Need) -> Refusal {
     let code = element(response, "Code").unwrap_or_default();
     let said = element(response, "Message").map_or_else(|| code.clone(), |message| format!("{code}: {message}"));
     let said = printable(&said);
     let status = response.status;
-    let rejected = |what: &str| {
-        // The name is put right by the broker, which knows what the config calls the login.
-        Ok(Answer::Rejected(Error::sign_in(login::aws::KIND.name, format!("{host} does not accept {what} ({code})"))))
-    };
+    let rejected =
+        |what: &str| Refusal::Access(Error::sign_in("aws", format!("{host} does not accept {what} ({code})")));
     let denied = || Error::Denied {
         message: format!("{host} does not let this login have the credentials ({said})"),
         url: None,
@@ -44,9 +51,9 @@ fn judge(response: &Response, host: &str, need: Need) -> Result<Answer, Error> {
     };
     match code.as_str() {
         // AWS says of a skewed clock that the signature is wrong, and why in its message alone.
-        "RequestExpired" | "RequestTimeTooSkewed" => Err(skewed(response, host)),
+        "RequestExpired" | "RequestTimeTooSkewed" => Refusal::Request(skewed(response, host)),
         "SignatureDoesNotMatch" if said.contains("Signature expired") || said.contains("not yet current") => {
-            Err(skewed(response, host))
+            Refusal::Request(skewed(response, host))
         }
         "InvalidClientTokenId" | "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "UnrecognizedClientException" => {
             rejected("the access key")
@@ -54,8 +61,8 @@ fn judge(response: &Response, host: &str, need: Need) -> Result<Answer, Error> {
         "InvalidIdentityToken" | "IDPRejectedClaim" => rejected("the identity token"),
         "ExpiredToken" | "ExpiredTokenException" => rejected("the login's token any more"),
         // Ceph says so of an expired identity token too: another token is worth one try.
-        "AccessDenied" | "AccessDeniedException" if need == Need::WebIdentity => Ok(Answer::Rejected(denied())),
-        "AccessDenied" | "AccessDeniedException" => Err(denied()),
+        "AccessDenied" | "AccessDeniedException" if need == Need::WebIdentity => Refusal::Access(denied()),
+        "AccessDenied" | "AccessDeniedException" => Refusal::Request(denied()),
         "Throttling"
         | "ThrottlingException"
         | "ServiceUnavailable"
@@ -63,17 +70,17 @@ fn judge(response: &Response, host: &str, need: Need) -> Result<Answer, Error> {
         | "InternalFailure"
         // AWS could not reach the identity provider.
         | "IDPCommunicationError"
-        | "InternalError" => Err(away(response, host, &code)),
-        _ if status == 429 || status >= 500 => Err(away(response, host, &code)),
-        "" if status >= 400 => Err(Error::Protocol {
+        | "InternalError" => Refusal::Request(away(response, host, &code)),
+        _ if status == 429 || status >= 500 => Refusal::Request(away(response, host, &code)),
+        "" if status >= 400 => Refusal::Request(Error::Protocol {
             message: format!("{host} answered {status} without a code: is it an STS? {}", response.excerpt()),
             request_id: element(response, "RequestId"),
         }),
-        _ if status >= 400 => Err(Error::configuration(
+        _ if status >= 400 => Refusal::Request(Error::configuration(
             format!("{host} refuses the request: {said}"),
             "check role_arn, duration, bucket and prefix of the profile",
         )),
-        _ => Err(Error::configuration(
+        _ => Refusal::Request(Error::configuration(
             format!("{host} redirects ({status}): it is no STS"),
             "check endpoint in the config",
         )),
@@ -113,9 +120,8 @@ mod tests {
     fn judged(status: u16, body: &str) -> (Kind, bool) {
         let response = Response { status, headers: vec![("date".into(), "today".into())], body: Secret::new(body) };
         match judge(&response, "sts.example.org", Need::AwsKeys) {
-            Ok(Answer::Rejected(error)) => (error.kind(), true),
-            Ok(Answer::Issued(_)) => panic!("a refusal issues nothing"),
-            Err(error) => (error.kind(), false),
+            Refusal::Access(error) => (error.kind(), true),
+            Refusal::Request(error) => (error.kind(), false),
         }
     }
 
