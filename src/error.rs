@@ -126,6 +126,18 @@ impl Error {
         format!("valetkey: error: {}\nhint: {}\n", printable(&self.to_string()), printable(&self.hint()))
     }
 
+    /// The same error, with something else that a person should know by the way.
+    #[must_use]
+    pub fn noting(mut self, note: &str) -> Error {
+        let (Error::LoginRequired { message, .. }
+        | Error::Denied { message, .. }
+        | Error::Unavailable { message, .. }
+        | Error::Configuration { message, .. }
+        | Error::Protocol { message, .. }) = &mut self;
+        message.push_str(&format!(" (by the way: {note})"));
+        self
+    }
+
     /// The same error with the time after which it is asked again.
     pub fn retried_in(mut self, wait: Duration) -> Error {
         if let Error::Unavailable { retry_after, .. } = &mut self {

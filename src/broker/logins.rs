@@ -101,6 +101,16 @@ impl Inner {
         Ok(StoredLogin::elsewhere(entry.kind.name, secret, key))
     }
 
+    /// Takes what may be shown of a login into memory.
+    pub(super) async fn look_at_login(&self, entry: &LoginEntry) -> Result<(), Error> {
+        let secret = match entry.login.elsewhere() {
+            Some(place) => place.read(&*self.outside.environment).await?,
+            None => self.kept_login(entry).await?.secret,
+        };
+        self.lock().abouts.insert(entry.name.clone(), entry.login.about(&secret));
+        Ok(())
+    }
+
     async fn kept_login(&self, entry: &LoginEntry) -> Result<StoredLogin, Error> {
         let stored = self.stored_login(&entry.name).await?;
         stored.filter(|stored| stored.kind == entry.kind.name).ok_or_else(|| not_signed_in(&entry.name))

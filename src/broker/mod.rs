@@ -15,7 +15,7 @@ mod tests;
 mod token;
 
 pub use logins::{StoredLogin, not_signed_in, told_of};
-pub use status::{ProfileStatus, Status};
+pub use status::{LoginStatus, ProfileStatus, Status};
 
 use crate::cache::{Cache, Fingerprint, Pending};
 use crate::config::Config;
@@ -84,6 +84,8 @@ struct State {
     unstored: HashMap<String, Pending>,
     /// What may be shown of each login, as its secret was when last read.
     abouts: HashMap<String, About>,
+    /// Why nothing may be shown of the others.
+    unknown: HashMap<String, Error>,
     closing: bool,
     most_waiters: usize,
     /// What does not work as it should though answers go out, by area.
@@ -108,6 +110,7 @@ impl Broker {
                 turns: HashMap::new(),
                 unstored: HashMap::new(),
                 abouts: HashMap::new(),
+                unknown: HashMap::new(),
                 closing: false,
                 most_waiters: MOST_WAITERS,
                 troubles: BTreeMap::new(),
@@ -121,6 +124,24 @@ impl Broker {
     /// Credentials of `profile` that are valid for `min_valid` seconds or more by their published expiration.
     /// From memory where they are good; else after a flight, within 18 s.
     pub async fn credentials(&self, profile: &str, min_valid: i64) -> Result<Served, Error> {
+        let answer = self.fresh_credentials(profile, min_valid).await;
+        answer.map_err(|error| self.with_notice(profile, error))
+    }
+
+    /// An error is read by a person, so it is the place to say that the sign-in behind the profile ends soon.
+    fn with_notice(&self, profile: &str, error: Error) -> Error {
+        let state = self.0.lock();
+        let about = state.config.profiles.get(profile).and_then(|profile| {
+            let login = &profile.login;
+            state.abouts.get(login)?.notice(login, self.now().wall)
+        });
+        match about {
+            Some(notice) => error.noting(&notice),
+            None => error,
+        }
+    }
+
+    async fn fresh_credentials(&self, profile: &str, min_valid: i64) -> Result<Served, Error> {
         let deadline = tokio::time::Instant::now() + LONGEST_WAIT;
         // The second round is for who joined a flight that wanted less than he does.
         for last in [false, true] {
@@ -195,6 +216,9 @@ impl Broker {
             _ => false,
         };
         state.slots.retain(|name, _| same(name));
+        // Read again when they are next used or shown.
+        state.abouts.clear();
+        state.unknown.clear();
         drop(state);
         self.0.wake.notify_one();
     }

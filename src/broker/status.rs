@@ -15,6 +15,8 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     pub profiles: Vec<ProfileStatus>,
+    #[serde(default)]
+    pub logins: Vec<LoginStatus>,
     /// What does not work as it should though answers go out, by area.
     pub troubles: BTreeMap<String, String>,
 }
@@ -40,7 +42,45 @@ pub struct ProfileStatus {
     pub answers: u64,
 }
 
+/// Who we are at an issuer, and until when.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoginStatus {
+    pub name: String,
+    pub kind: String,
+    /// `keyring`, or the file or program that the config names.
+    pub place: String,
+    /// The user's name, where the secret tells it.
+    pub who: Option<String>,
+    /// When the sign-in itself ends, where that is known beforehand.
+    pub until: Option<String>,
+    pub remaining: Option<i64>,
+    /// What a person should do about that end before it comes.
+    pub notice: Option<String>,
+    /// Why there is none: nobody has signed in, the keyring is locked, the file is missing.
+    pub error: Option<Error>,
+}
+
 impl Broker {
+    /// Looks at the logins that have not been read yet. No issuer is asked; a keyring that fails is asked once.
+    pub async fn look_at_logins(&self) {
+        let config = self.config();
+        for entry in config.logins.values() {
+            if self.0.lock().abouts.contains_key(&entry.name) {
+                continue;
+            }
+            let looked = self.0.look_at_login(entry).await;
+            let keyring_fails =
+                matches!(&looked, Err(error) if entry.login.elsewhere().is_none() && !error.wants_sign_in());
+            match looked {
+                Ok(()) => self.0.lock().unknown.remove(&entry.name),
+                Err(error) => self.0.lock().unknown.insert(entry.name.clone(), error),
+            };
+            if keyring_fails {
+                return;
+            }
+        }
+    }
+
     /// Takes what the cache holds into memory, and why nothing can be had, without asking any issuer: for a `status`
     /// where no daemon runs.
     pub async fn look(&self) {
@@ -63,6 +103,7 @@ impl Broker {
                 Err(error) => slot.grounded = Some(error),
             }
         }
+        self.look_at_logins().await;
     }
 
     pub fn status(&self) -> Status {
@@ -98,7 +139,22 @@ impl Broker {
                 answers: slot.map_or(0, |slot| slot.answers),
             }
         });
+        let logins = state.config.logins.values().map(|entry| {
+            let about = state.abouts.get(&entry.name);
+            let until = about.and_then(|about| about.until);
+            LoginStatus {
+                name: entry.name.clone(),
+                kind: entry.kind.name.to_owned(),
+                place: entry.login.elsewhere().map_or_else(|| "keyring".to_owned(), |elsewhere| elsewhere.place()),
+                who: about.and_then(|about| about.who.clone()),
+                until: until.map(written),
+                remaining: until.map(|end| end.as_second().saturating_sub(now.wall.as_second())),
+                notice: about.and_then(|about| about.notice(&entry.name, now.wall)),
+                error: state.unknown.get(&entry.name).filter(|_| about.is_none()).cloned(),
+            }
+        });
         Status {
+            logins: logins.collect(),
             profiles: profiles.collect(),
             troubles: state.troubles.iter().map(|(area, text)| ((*area).to_owned(), text.clone())).collect(),
         }

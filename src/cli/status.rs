@@ -63,15 +63,15 @@ fn table(status: &DaemonStatus, daemon: &str) -> String {
         .profiles
         .iter()
         .map(|profile| {
-            let left = profile
-                .remaining
-                .map_or_else(|| "-".into(), |seconds| format!("{}m{:02}s", seconds / 60, seconds % 60));
+            let left = profile.remaining.map_or_else(|| "-".into(), time_left);
             [profile.name.clone(), profile.provider.clone(), profile.login.clone(), profile.state.clone(), left]
         })
         .collect();
     if rows.is_empty() {
         return text + "\nno profiles yet; add one: valetkey add --help\n";
     }
+    text.push('\n');
+    text.push_str(&logins(&status.status));
     text.push('\n');
     text.push_str(&columns(["PROFILE", "PROVIDER", "LOGIN", "STATE", "LEFT"], &rows));
     for profile in &status.status.profiles {
@@ -92,6 +92,52 @@ fn table(status: &DaemonStatus, daemon: &str) -> String {
         }
     }
     text
+}
+
+/// Who we are, where that is kept, and until when: the other clock behind each profile.
+fn logins(status: &Status) -> String {
+    let rows: Vec<[String; 5]> = status
+        .logins
+        .iter()
+        .map(|login| {
+            let who = login.who.clone().unwrap_or_else(|| "-".into());
+            let left = match (&login.error, login.remaining) {
+                (Some(Error::LoginRequired { .. }), _) => "not signed in".to_owned(),
+                (Some(_), _) => "not known".to_owned(),
+                (None, Some(seconds)) if seconds <= 0 => "over".to_owned(),
+                (None, Some(seconds)) => time_left(seconds),
+                (None, None) => "-".to_owned(),
+            };
+            [login.name.clone(), login.kind.clone(), printable(&who), login.place.clone(), left]
+        })
+        .collect();
+    let mut text = columns(["LOGIN", "KIND", "WHO", "KEPT IN", "LEFT"], &rows);
+    for login in &status.logins {
+        if let Some(notice) = &login.notice {
+            let _ = writeln!(text, "notice: {notice}");
+        }
+        // Its profiles say the same below.
+        let said = |error: &Error| status.profiles.iter().any(|profile| profile.error.as_ref() == Some(error));
+        if let Some(error) = login.error.as_ref().filter(|error| !said(error)) {
+            let _ = writeln!(
+                text,
+                "{}: {}\n  hint: {}",
+                login.name,
+                printable(&error.to_string()),
+                printable(&error.hint())
+            );
+        }
+    }
+    text
+}
+
+fn time_left(seconds: i64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600, seconds / 60);
+    match seconds {
+        86_400.. => format!("{days}d{:02}h", hours % 24),
+        7200.. => format!("{hours}h{:02}m", minutes % 60),
+        _ => format!("{minutes}m{:02}s", seconds % 60),
+    }
 }
 
 /// Columns as wide as their widest cell.

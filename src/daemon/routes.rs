@@ -133,6 +133,7 @@ impl Routes {
     }
 
     async fn status(&self) -> DaemonStatus {
+        self.broker.look_at_logins().await;
         let keyring = self.keyring.describe().await.unwrap_or_else(|error| error.to_string());
         DaemonStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -6,6 +6,7 @@ pub mod keycloak;
 pub mod token;
 
 use crate::access::{Access, Need};
+use crate::credentials::written;
 use crate::error::Error;
 use crate::ports::{Environment, Http, Later, Moment, Prompt};
 use crate::secret::Secret;
@@ -28,6 +29,10 @@ pub struct Kind {
     /// Makes one of the given name.
     pub build: Build,
 }
+
+/// A sign-in that a person has to renew is announced for so long before its end.
+const LAST_DAYS: i64 = 7;
+const DAY: i64 = 24 * 3600;
 
 pub type Build = fn(&str, &Settings) -> Result<Arc<dyn Login>, Error>;
 
@@ -116,9 +121,57 @@ pub struct About {
     pub made_by_hand: bool,
 }
 
+impl About {
+    /// What a person should hear early, in the last week of what only a person can renew.
+    pub fn notice(&self, login: &str, now: Timestamp) -> Option<String> {
+        let end = self.until.filter(|_| self.made_by_hand)?;
+        let left = end.as_second().saturating_sub(now.as_second());
+        if !(1..=LAST_DAYS * DAY).contains(&left) {
+            return None;
+        }
+        let in_words = match left / DAY {
+            0 => format!("in {} h {} min", left / 3600, left % 3600 / 60),
+            1 => "in 1 day".to_owned(),
+            days => format!("in {days} days"),
+        };
+        Some(format!("the sign-in of {login} ends {in_words}, at {}: valetkey login {login}", written(end)))
+    }
+}
+
 fn no_netrc(kind: &str) -> Error {
     Error::configuration(
         format!("a netrc has no entry for a login of kind {kind}"),
         "leave out --from-netrc to be asked",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lease::tests::moment;
+
+    #[test]
+    fn the_last_seven_days_of_what_a_person_must_renew_are_announced() {
+        let now = moment(0).wall;
+        let notice = |seconds: i64, made_by_hand| {
+            let until = Timestamp::from_second(now.as_second() + seconds).ok();
+            About { who: None, until, made_by_hand }.notice("earthdata", now)
+        };
+        for (left, words) in [(7 * DAY, "in 7 days"), (2 * DAY - 1, "in 1 day,"), (DAY - 60, "in 23 h 59 min")] {
+            let told = notice(left, true).unwrap();
+            assert!(told.contains(words) && told.contains("valetkey login earthdata"), "{told}");
+        }
+        assert_eq!(
+            [notice(7 * DAY + 1, true), notice(0, true), notice(-1, true), notice(DAY, false)],
+            [const { None }; 4]
+        );
+    }
+
+    #[test]
+    fn every_kind_says_what_it_is_and_what_it_gives() {
+        for kind in KINDS {
+            assert!(!kind.summary.is_empty() && !kind.gives.is_empty(), "{}", kind.name);
+            assert_eq!(KINDS.iter().filter(|other| other.name == kind.name).count(), 1, "{}", kind.name);
+        }
+    }
 }

@@ -8,6 +8,7 @@ mod failures;
 mod herd;
 mod keycloak;
 mod memory;
+mod notice;
 mod renewal;
 mod rotation;
 

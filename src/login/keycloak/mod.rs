@@ -249,12 +249,15 @@ impl Login for Keycloak {
     }
 
     fn about(&self, secret: &Secret) -> About {
-        match serde_json::from_str(secret.expose()) {
+        let stored = serde_json::from_str(secret.expose());
+        // A session lives on with each use; a token that was pasted ends.
+        let made_by_hand = matches!(stored, Ok(Stored::Token(_)));
+        match stored {
             Ok(Stored::Password { username, .. }) => About { who: Some(username), ..About::default() },
             Ok(Stored::Client(_)) => About { who: Some(self.client_id.clone()), ..About::default() },
             Ok(Stored::Refresh(token) | Stored::Token(token)) => {
                 let claims = jwt::claims(token.expose()).unwrap_or_default();
-                About { who: claims.uid, until: claims.expires, made_by_hand: true }
+                About { who: claims.uid, until: claims.expires, made_by_hand }
             }
             Err(_) => About::default(),
         }
