@@ -64,6 +64,14 @@ impl Lease {
         })
     }
 
+    /// Whether it was issued at `moment` or later, by the clock that nobody sets where that can tell.
+    pub fn issued_since(&self, moment: &Moment) -> bool {
+        match self.boot_id == moment.boot_id {
+            true => self.issued_boot >= moment.boot,
+            false => self.issued >= moment.wall,
+        }
+    }
+
     /// Seconds that remain: the lesser of what the wall clock (with the issuer's offset) and, in the boot of the issue,
     /// the boot-time clock say. Never more than the life at issue, however the clocks jump.
     pub fn remaining(&self, now: &Moment) -> i64 {

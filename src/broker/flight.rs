@@ -35,7 +35,7 @@ impl Inner {
         self: &Arc<Self>,
         state: &mut State,
         profile: &str,
-        min_valid: i64,
+        wish: Wish,
     ) -> watch::Receiver<Option<Outcome>> {
         let (config, id) = (state.config.clone(), state.next_flight);
         let (outcome, receiver) = watch::channel(None);
@@ -61,7 +61,8 @@ impl Inner {
             name: profile.name.clone(),
             login: login.clone(),
             profile,
-            min_valid,
+            wish,
+            called: self.outside.clock.now(),
             outcome,
         };
         self.flights.send_modify(|count| *count += 1);
@@ -82,8 +83,19 @@ struct Flight {
     name: String,
     profile: Profile,
     login: LoginEntry,
-    min_valid: i64,
+    wish: Wish,
+    /// By our clocks.
+    called: Moment,
     outcome: watch::Sender<Option<Outcome>>,
+}
+
+/// What a flight is to bring home.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// What others may have brought home already, valid for so many seconds by its published expiration.
+    Valid(i64),
+    /// Something that was issued after the flight was called for, whatever there is.
+    Newer,
 }
 
 /// On what the cache depends, found out once for each flight.
@@ -174,7 +186,10 @@ impl Flight {
 
     async fn cached(&self, basis: &Basis) -> Option<Lease> {
         match self.inner.disk.lease(&self.name, &basis.profile, &basis.key).await {
-            Ok(lease) => lease.filter(|lease| lease.remaining(&self.now()) >= LEAST_SERVED),
+            Ok(lease) => lease.filter(|lease| {
+                let new = self.wish != Wish::Newer || lease.issued_since(&self.called);
+                new && lease.remaining(&self.now()) >= LEAST_SERVED
+            }),
             Err(error) => {
                 self.inner.note("cache", Some(error.to_string()));
                 None
@@ -190,7 +205,8 @@ impl Flight {
             return true;
         }
         // Valid, though not for long: what those who wait may fall back upon.
-        let due = judge(lease.remaining(&now), lease.life, self.jitter) == Freshness::Due && self.min_valid == 0;
+        let due =
+            judge(lease.remaining(&now), lease.life, self.jitter) == Freshness::Due && self.wish == Wish::Valid(0);
         let lease = Arc::new(lease);
         self.with_slot(|slot| {
             if slot.lease.as_ref().is_none_or(|held| held.remaining(&now) < lease.remaining(&now)) {
@@ -206,7 +222,11 @@ impl Flight {
     fn good(&self, lease: &Lease, now: &Moment) -> bool {
         let remaining = lease.remaining(now);
         let served = remaining - early_by(lease.life, remaining);
-        judge(remaining, lease.life, self.jitter) == Freshness::Fresh && served >= self.min_valid
+        let enough = match self.wish {
+            Wish::Valid(wanted) => served >= wanted,
+            Wish::Newer => true,
+        };
+        judge(remaining, lease.life, self.jitter) == Freshness::Fresh && enough
     }
 
     /// Waits for the profile's lock, polling: meanwhile what another process brings home, or fails at, is ours too.

@@ -7,6 +7,7 @@ mod disk;
 mod flight;
 mod logins;
 mod records;
+mod refresh;
 mod scheduler;
 mod slot;
 mod status;
@@ -25,7 +26,7 @@ use crate::lease::Lease;
 use crate::login::About;
 use crate::ports::{Moment, Outside};
 use disk::{Disk, Owner};
-use flight::Outcome;
+use flight::{Outcome, Wish};
 use jiff::{SignedDuration, Timestamp};
 use records::Kept;
 use slot::{Decision, Slot};
@@ -411,7 +412,7 @@ impl Inner {
             Decision::Serve(lease) => Ok(Next::Serve(serve(lease, &now))),
             Decision::ServeAndRenew(lease) if closing => Ok(Next::Serve(serve(lease, &now))),
             Decision::ServeAndRenew(lease) => {
-                self.start(&mut state, profile, min_valid);
+                self.start(&mut state, profile, Wish::Valid(min_valid));
                 Ok(Next::Serve(serve(lease, &now)))
             }
             Decision::Refuse(error) => Err(error),
@@ -427,7 +428,7 @@ impl Inner {
                 }
                 slot.waiters += 1;
                 let waiting = Waiting { inner: self.clone(), profile: profile.to_owned(), slot: slot.id };
-                Ok(Next::Wait(patience, self.start(&mut state, profile, min_valid), waiting))
+                Ok(Next::Wait(patience, self.start(&mut state, profile, Wish::Valid(min_valid)), waiting))
             }
         }
     }

@@ -1,5 +1,6 @@
 //! One sleeper for all renewals: to the nearest deadline, 30 s at most, and not at all when nothing is due.
 
+use super::flight::Wish;
 use super::{Broker, Inner};
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,7 +47,7 @@ impl Inner {
         }
         for name in due {
             tracing::debug!(profile = name, "renewing ahead");
-            self.start(&mut state, &name, 0);
+            self.start(&mut state, &name, Wish::Valid(0));
         }
         nearest
     }

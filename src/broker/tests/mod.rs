@@ -9,6 +9,7 @@ mod herd;
 mod keycloak;
 mod memory;
 mod notice;
+mod refresh;
 mod renewal;
 mod rotation;
 
