@@ -2,7 +2,7 @@
 
 use super::disk::Owner;
 use super::logins::told_of;
-use super::{Inner, StoredLogin, not_signed_in};
+use super::{Broker, Inner, StoredLogin, not_signed_in};
 use crate::access::{Access, Need};
 use crate::cache::{Fingerprint, Pending, Record, StoredAccess};
 use crate::config::LoginEntry;
@@ -28,6 +28,32 @@ pub(super) enum AccessFailure {
 const LEAST_ACCESS: i64 = 30;
 /// A load and a store of the keyring, each with a limit of its own, take less.
 const STORE_TURN: Duration = Duration::from_secs(5);
+
+/// Logins that nobody signs in to, and that nobody rotates, for as long as this is held.
+#[derive(Debug)]
+pub struct HeldLogins {
+    _turns: Vec<(Turn, Option<Guard>)>,
+}
+
+impl Broker {
+    /// Takes the turns of these logins, and stores what waits to be stored: for who moves them elsewhere.
+    pub async fn hold_logins(&self, names: &[String]) -> Result<HeldLogins, Error> {
+        let mut names = names.to_vec();
+        // In one order, so that two who hold several never wait for each other.
+        names.sort();
+        let key = self.0.outside.keyring.key(false).await?;
+        let mut turns = Vec::new();
+        for name in &names {
+            let turn = self.0.login_turn(name).await?;
+            let store = self.0.store_turn(name).await;
+            if let Some(key) = &key {
+                self.0.current_login(name, key).await?;
+            }
+            turns.push((turn, store));
+        }
+        Ok(HeldLogins { _turns: turns })
+    }
+}
 
 impl Inner {
     /// Access for `need`, other than `rejected`.
@@ -206,6 +232,7 @@ impl Inner {
 }
 
 /// A login's turn. The file is given back before another task of this process may try it.
+#[derive(Debug)]
 struct Turn {
     _file: Option<Guard>,
     _ours: OwnedMutexGuard<()>,

@@ -66,6 +66,7 @@ impl Inner {
             outcome,
         };
         self.flights.send_modify(|count| *count += 1);
+        state.counts.entry(flight.name.clone()).or_default().flights += 1;
         let task = tokio::spawn(flight.fly()).abort_handle();
         slot.flight = Some(super::slot::Flying { id, outcome: receiver.clone(), task });
         state.next_flight += 1;
@@ -179,6 +180,9 @@ impl Flight {
 
     /// Who we are, and the key. A keyring that does not answer is an error: never a miss, and never a reason to ask.
     async fn basis(&self) -> Result<Basis, Error> {
+        if self.inner.look_at_lock().await {
+            return Err(super::locked::locked());
+        }
         let (key, login) = self.inner.login_basis(&self.login).await?;
         let profile = Fingerprint::of_profile(&self.profile, &login);
         Ok(Basis { key, login, profile })
@@ -334,6 +338,9 @@ impl Flight {
             let issued = lease.issued_boot + Duration::from_secs(1) >= now.boot && lease.boot_id == now.boot_id;
             self.with_slot(|slot| slot.take(lease.clone(), issued, &now));
             self.inner.wake.notify_one();
+        }
+        if let Err(error) = &outcome {
+            self.inner.lock().counts.entry(self.name.clone()).or_default().fail(error);
         }
         self.outcome.send_replace(Some(outcome));
     }

@@ -5,7 +5,9 @@
 mod access;
 mod disk;
 mod flight;
+mod locked;
 mod logins;
+mod metrics;
 mod records;
 mod refresh;
 mod scheduler;
@@ -15,6 +17,7 @@ mod status;
 mod tests;
 mod token;
 
+pub use access::HeldLogins;
 pub use logins::{StoredLogin, not_signed_in, told_of};
 pub use status::{LoginStatus, ProfileStatus, Status};
 
@@ -28,6 +31,7 @@ use crate::ports::{Moment, Outside};
 use disk::{Disk, Owner};
 use flight::{Outcome, Wish};
 use jiff::{SignedDuration, Timestamp};
+use metrics::Counts;
 use records::Kept;
 use slot::{Decision, Slot};
 use std::collections::{BTreeMap, HashMap};
@@ -81,6 +85,7 @@ struct State {
     worked: HashMap<String, Fingerprint>,
     /// One exchange at a time for each login.
     turns: HashMap<String, Arc<tokio::sync::Mutex<()>>>,
+    counts: HashMap<String, Counts>,
     /// Rotated secrets that neither keyring nor disk took.
     unstored: HashMap<String, Pending>,
     /// What may be shown of each login, as its secret was when last read.
@@ -88,6 +93,8 @@ struct State {
     /// Why nothing may be shown of the others.
     unknown: HashMap<String, Error>,
     closing: bool,
+    /// By the last look at the marker on disk.
+    locked: bool,
     most_waiters: usize,
     /// What does not work as it should though answers go out, by area.
     troubles: BTreeMap<&'static str, String>,
@@ -109,10 +116,12 @@ impl Broker {
                 records: HashMap::new(),
                 worked: HashMap::new(),
                 turns: HashMap::new(),
+                counts: HashMap::new(),
                 unstored: HashMap::new(),
                 abouts: HashMap::new(),
                 unknown: HashMap::new(),
                 closing: false,
+                locked: false,
                 most_waiters: MOST_WAITERS,
                 troubles: BTreeMap::new(),
             }),
@@ -126,6 +135,8 @@ impl Broker {
     /// From memory where they are good; else after a flight, within 18 s.
     pub async fn credentials(&self, profile: &str, min_valid: i64) -> Result<Served, Error> {
         let answer = self.fresh_credentials(profile, min_valid).await;
+        // Locked while it was waited for, perhaps.
+        let answer = answer.and_then(|served| self.refuse_if_locked().map(|()| served));
         answer.map_err(|error| self.with_notice(profile, error))
     }
 
@@ -234,6 +245,9 @@ impl Broker {
 
     /// Stores a secret that a person just gave, and forgets what depended on the old one.
     pub async fn store_login(&self, login: &str, stored: &StoredLogin) -> Result<(), Error> {
+        if self.0.look_at_lock().await {
+            return Err(locked::locked());
+        }
         {
             let _turn = self.0.store_turn(login).await;
             self.0.put_login(login, stored).await?;
@@ -403,12 +417,20 @@ impl Inner {
         let mut state = self.lock();
         let (closing, most_waiters) = (state.closing, state.most_waiters);
         state.config.profile(profile)?;
-        let slot = state.slots.entry(profile.to_owned()).or_insert_with(Slot::new);
+        if state.locked {
+            return Err(locked::locked());
+        }
+        let State { slots, counts, .. } = &mut *state;
+        let slot = slots.entry(profile.to_owned()).or_insert_with(Slot::new);
         if slot.ask(&now) {
             // Asked for again after a while: its renewal is to be planned.
             self.wake.notify_one();
         }
-        match slot.decide(&now, min_valid, self.manner) {
+        let decision = slot.decide(&now, min_valid, self.manner);
+        let counts = counts.entry(profile.to_owned()).or_default();
+        counts.answers += 1;
+        counts.hits += u64::from(matches!(decision, Decision::Serve(_) | Decision::ServeAndRenew(_)));
+        match decision {
             Decision::Serve(lease) => Ok(Next::Serve(serve(lease, &now))),
             Decision::ServeAndRenew(lease) if closing => Ok(Next::Serve(serve(lease, &now))),
             Decision::ServeAndRenew(lease) => {

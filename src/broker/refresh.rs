@@ -42,6 +42,9 @@ impl Broker {
         let now = self.now();
         let mut state = self.0.lock();
         state.config.profile(profile)?;
+        if state.locked {
+            return Err(super::locked::locked());
+        }
         if state.closing {
             return Err(Error::unavailable("the daemon is stopping"));
         }

@@ -33,7 +33,6 @@ pub(super) struct Slot {
     asked: Option<Duration>,
     rests_until: Duration,
     repeats: u32,
-    pub(super) answers: u64,
 }
 
 /// A flight under way.
@@ -77,7 +76,6 @@ impl Slot {
             asked: None,
             rests_until: Duration::ZERO,
             repeats: 0,
-            answers: 0,
         }
     }
 
@@ -85,7 +83,6 @@ impl Slot {
     pub(super) fn ask(&mut self, now: &Moment) -> bool {
         let idle = !self.in_use(now);
         self.asked = Some(now.boot);
-        self.answers += 1;
         idle
     }
 

@@ -19,6 +19,9 @@ pub struct Status {
     pub logins: Vec<LoginStatus>,
     /// What does not work as it should though answers go out, by area.
     pub troubles: BTreeMap<String, String>,
+    /// Whether the user has locked everything.
+    #[serde(default)]
+    pub locked: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,6 +34,7 @@ pub struct ProfileStatus {
     /// The real end of the credentials in memory.
     pub expiration: Option<String>,
     pub remaining: Option<i64>,
+    /// When the issuer last gave some, over by now or not.
     pub issued: Option<String>,
     /// Seconds by which the issuer's clock is ahead of ours.
     pub offset: Option<i64>,
@@ -84,6 +88,7 @@ impl Broker {
     /// Takes what the cache holds into memory, and why nothing can be had, without asking any issuer: for a `status`
     /// where no daemon runs.
     pub async fn look(&self) {
+        self.look_at_lock().await;
         let config = self.config();
         for profile in config.profiles.values() {
             let Ok(login) = config.login(&profile.login) else { continue };
@@ -127,7 +132,7 @@ impl Broker {
                 state: word.to_owned(),
                 expiration: lease.as_ref().map(|lease| written(lease.credentials.expiration)),
                 remaining: lease.as_ref().map(|lease| lease.remaining(&now)),
-                issued: lease.as_ref().map(|lease| written(lease.issued)),
+                issued: slot.and_then(|slot| slot.lease.as_ref()).map(|lease| written(lease.issued)),
                 offset: lease.as_ref().map(|lease| lease.offset).filter(|offset| *offset != 0),
                 endpoint: lease.as_ref().and_then(|lease| lease.endpoint.clone()),
                 error: failure.map(|record| record.told(&now)).or_else(|| slot.and_then(|slot| slot.grounded.clone())),
@@ -136,7 +141,7 @@ impl Broker {
                     .filter(|rest| *rest < Duration::MAX)
                     .map(|rest| rest.as_secs()),
                 asking: slot.is_some_and(|slot| slot.flight.is_some()),
-                answers: slot.map_or(0, |slot| slot.answers),
+                answers: state.counts.get(&profile.name).map_or(0, |counts| counts.answers),
             }
         });
         let logins = state.config.logins.values().map(|entry| {
@@ -156,6 +161,7 @@ impl Broker {
         Status {
             logins: logins.collect(),
             profiles: profiles.collect(),
+            locked: state.locked,
             troubles: state.troubles.iter().map(|(area, text)| ((*area).to_owned(), text.clone())).collect(),
         }
     }

@@ -37,6 +37,9 @@ impl Broker {
 
 impl Inner {
     async fn token(self: &Arc<Self>, entry: &LoginEntry) -> Result<Secret, Error> {
+        if self.look_at_lock().await {
+            return Err(super::locked::locked());
+        }
         let (key, print) = self.login_basis(entry).await?;
         let now = self.outside.clock.now();
         let record = self.record(Owner::Login(entry.name.clone()), &print).await;

@@ -26,6 +26,9 @@ pub struct Cache {
     state: PathBuf,
 }
 
+/// Stands in the state directory while everything is locked.
+pub const MARKER: &str = "locked";
+
 /// What a lock, a failure or a sealed file belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject<'a> {
@@ -129,6 +132,19 @@ impl Cache {
     pub fn write_worked(&self, login: &str, fingerprint: &Fingerprint) -> Result<(), Error> {
         let directory = self.directory("worked")?;
         directory.write(login, fingerprint.as_str().as_bytes()).map_err(|error| disk(&directory, "write to", &error))
+    }
+
+    /// Whether the user has locked everything, for all processes and over restarts.
+    pub fn is_locked(&self) -> Result<bool, Error> {
+        let Some(directory) = PrivateDir::existing(&self.state)? else { return Ok(false) };
+        let marker = directory.read(MARKER).map_err(|error| disk(&directory, "read", &error))?;
+        Ok(marker.is_some())
+    }
+
+    pub fn set_locked(&self, locked: bool) -> Result<(), Error> {
+        let directory = PrivateDir::open(&self.state)?;
+        let done = if locked { directory.write(MARKER, b"") } else { directory.remove(MARKER) };
+        done.map_err(|error| disk(&directory, "write to", &error))
     }
 
     /// One try at the lock of `subject`.

@@ -8,6 +8,7 @@ use crate::daemon::ClientError;
 use crate::error::Error;
 use crate::settings::read_duration;
 use crate::wire::{NAME_RULE, valid_name};
+use hyper::Method;
 use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
@@ -46,8 +47,18 @@ pub(super) async fn ask_daemon(
     path: &str,
     known: impl FnOnce(&Config) -> Result<(), Error>,
 ) -> Result<Result<String, Config>, Error> {
+    ask(context, Method::GET, path, known).await
+}
+
+/// The same with another method.
+pub(super) async fn ask(
+    context: &Context,
+    method: Method,
+    path: &str,
+    known: impl FnOnce(&Config) -> Result<(), Error>,
+) -> Result<Result<String, Config>, Error> {
     let started = tokio::time::Instant::now();
-    match context.client()?.get(path).await {
+    match context.client()?.request(method.clone(), path, None).await {
         Ok(answer) => return Ok(Ok(answer)),
         Err(ClientError::Error(error)) => return Err(error),
         Err(ClientError::Nobody) => {}
@@ -56,7 +67,7 @@ pub(super) async fn ask_daemon(
     known(&config)?;
     if config.autostart {
         match start::ensure_daemon(context).await {
-            Ok(()) => match context.client_within(started.elapsed())?.get(path).await {
+            Ok(()) => match context.client_within(started.elapsed())?.request(method, path, None).await {
                 Ok(answer) => return Ok(Ok(answer)),
                 Err(ClientError::Error(error)) => return Err(error),
                 Err(ClientError::Nobody) => {}

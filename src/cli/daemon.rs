@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use crate::broker::{Broker, Manner};
+use crate::cache::MARKER;
 use crate::daemon::{ConfigSource, Orders, Socket};
 use crate::error::Error;
 use crate::system::watch::Watch;
@@ -44,11 +45,13 @@ pub(super) async fn run(args: &Args) -> Result<(), Error> {
 fn prepare() -> Result<(Socket, Broker, ConfigSource), Error> {
     let context = Context::new()?;
     // Before the config is read: an edit in between would never be seen.
-    let watch = Watch::new(&context.paths.config_file);
+    let marker = context.paths.state.join(MARKER);
+    let watch = Watch::new(&context.paths.config_file, &marker);
     let config = context.config()?;
     let source = ConfigSource {
         file: context.paths.config_file.clone(),
         home: context.paths.home.clone(),
+        marker,
         read: config_file::read,
         watch,
     };

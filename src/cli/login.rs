@@ -39,6 +39,8 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
     let entry = entry(&config, &args.name)?;
     let keyring = context.keyring(&config, ATTENDED);
     let outside = context.outside(keyring.clone());
+    let broker = || Broker::new(outside.clone(), &context.paths.state, config.clone(), Manner::OneShot);
+    broker().check_unlocked().await?;
     let mut secret = match entry.login.elsewhere() {
         Some(elsewhere) if args.from_env || args.from_netrc || args.from_file.is_some() => {
             let message =
@@ -65,7 +67,6 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
     };
 
     let stored = StoredLogin::signed_in(entry.kind.name, secret.clone());
-    let broker = || Broker::new(outside.clone(), &context.paths.state, config.clone(), Manner::OneShot);
     if entry.login.elsewhere().is_some() {
         broker().forgive_login(&entry.name).await;
         told(hand_in(context, &entry.name, None).await);

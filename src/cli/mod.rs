@@ -6,9 +6,13 @@ mod context;
 mod credentials;
 mod daemon;
 mod demo;
+mod keyring;
 mod list;
+mod lock;
 mod login;
 mod logout;
+mod refresh;
+mod reload;
 mod remove;
 mod start;
 mod status;
@@ -51,6 +55,16 @@ enum Verb {
     Configure(configure::Args),
     /// Tell the state of each profile
     Status(status::Args),
+    /// Ask for new credentials now
+    Refresh(refresh::Args),
+    /// Have the daemon read the config now
+    Reload,
+    /// Give nothing out until `unlock`, over restarts
+    Lock,
+    /// End a lock
+    Unlock,
+    /// Show where logins rest, or move them
+    Keyring(keyring::Args),
     /// Run the daemon in the foreground
     Daemon(daemon::Args),
     /// End the daemon
@@ -118,6 +132,11 @@ async fn dispatch(verb: Verb, matches: &clap::ArgMatches) -> Result<(), Error> {
         Verb::Credentials(args) => credentials::run(&Context::new()?, &args).await,
         Verb::Configure(args) => configure::run(&Context::new()?, &args).await,
         Verb::Status(args) => status::run(&Context::new()?, &args).await,
+        Verb::Refresh(args) => refresh::run(&Context::new()?, &args).await,
+        Verb::Reload => reload::run(&Context::new()?).await,
+        Verb::Lock => lock::run(&Context::new()?, true).await,
+        Verb::Unlock => lock::run(&Context::new()?, false).await,
+        Verb::Keyring(args) => keyring::run(&Context::new()?, &args).await,
         Verb::Daemon(args) => daemon::run(&args).await,
         Verb::Stop => stop::run(&Context::new()?).await,
         Verb::Completions { shell } => {
@@ -131,15 +150,19 @@ async fn dispatch(verb: Verb, matches: &clap::ArgMatches) -> Result<(), Error> {
 
 /// Puts `text` on standard output. A reader that has left (`| head`) is no error of ours.
 fn print(text: &str) -> Result<(), Error> {
-    use std::io::Write;
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match write_out(text) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::configuration(
             format!("cannot write to standard output: {error}"),
             "see where standard output goes",
         )),
         _ => Ok(()),
     }
+}
+
+fn write_out(text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
 }
 
 /// Tells a person a line, on standard error. Not `eprintln!`, which panics where nobody reads it any more.

@@ -1,7 +1,7 @@
 //! `valetkey status`: what each profile is worth, what failed last and what mends it.
 
 use super::context::{Context, UNATTENDED};
-use super::print;
+use super::{print, write_out};
 use crate::broker::Status;
 use crate::daemon::{ClientError, DaemonStatus};
 use crate::error::{Error, printable};
@@ -13,9 +13,33 @@ pub(super) struct Args {
     /// As JSON
     #[arg(long)]
     json: bool,
+    /// Again every two seconds, until interrupted
+    #[arg(long, conflicts_with = "json")]
+    watch: bool,
 }
 
+const EVERY: std::time::Duration = std::time::Duration::from_secs(2);
+
 pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
+    if !args.watch {
+        return print(&told(context, args.json).await?);
+    }
+    // On a terminal from its top; elsewhere one after the other.
+    let start = if std::io::IsTerminal::is_terminal(&std::io::stdout()) { "\x1b[H\x1b[2J" } else { "" };
+    loop {
+        let text = told(context, false).await.unwrap_or_else(|error| error.text());
+        if write_out(&format!("{start}{text}\n")).is_err() {
+            // Nobody watches any more.
+            return Ok(());
+        }
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            _ = tokio::signal::ctrl_c() => return Ok(()),
+        }
+    }
+}
+
+async fn told(context: &Context, json: bool) -> Result<String, Error> {
     let (status, daemon) = match context.client()?.get("/v1/status").await {
         Ok(text) => {
             let status: DaemonStatus = serde_json::from_str(&text)
@@ -26,16 +50,16 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
         Err(ClientError::Error(error)) => return Err(error),
         Err(ClientError::Nobody) => (without_daemon(context).await?, None),
     };
-    if args.json {
+    if json {
         let mut value = serde_json::to_value(&status).unwrap_or_default();
         value["running"] = daemon.is_some().into();
-        return print(&format!("{value:#}\n"));
+        return Ok(format!("{value:#}\n"));
     }
     let idle = || match context.config().map(|config| config.autostart) {
         Ok(false) => "not running; each command asks for itself (autostart = false)".to_owned(),
         _ => "not running; the first request starts it".to_owned(),
     };
-    print(&table(&status, &daemon.unwrap_or_else(idle)))
+    Ok(table(&status, &daemon.unwrap_or_else(idle)))
 }
 
 /// What can be told without a daemon: the config and the keyring. Nothing is started for it.
@@ -55,6 +79,9 @@ fn table(status: &DaemonStatus, daemon: &str) -> String {
     let _ = writeln!(text, "daemon   {daemon}");
     let _ = writeln!(text, "keyring  {}", status.keyring);
     let _ = writeln!(text, "config   {}", status.config.display());
+    if status.status.locked {
+        let _ = writeln!(text, "locked   nothing is given out; hint: run: valetkey unlock");
+    }
     for (area, trouble) in &status.status.troubles {
         let _ = writeln!(text, "warning  {area}: {}", printable(trouble));
     }

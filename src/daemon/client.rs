@@ -41,18 +41,18 @@ impl Client {
     }
 
     pub async fn get(&self, path: &str) -> Result<String, ClientError> {
-        self.ask(Method::GET, path, None).await
+        self.request(Method::GET, path, None).await
     }
 
     pub async fn post(&self, path: &str, body: Option<&Secret>) -> Result<String, ClientError> {
-        self.ask(Method::POST, path, body).await
+        self.request(Method::POST, path, body).await
     }
 
     pub async fn delete(&self, path: &str) -> Result<String, ClientError> {
-        self.ask(Method::DELETE, path, None).await
+        self.request(Method::DELETE, path, None).await
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Option<&Secret>) -> Result<String, ClientError> {
+    pub async fn request(&self, method: Method, path: &str, body: Option<&Secret>) -> Result<String, ClientError> {
         let away = || {
             let message = format!("the daemon has not answered within {} s", self.limit.as_secs());
             Error::unavailable(message)

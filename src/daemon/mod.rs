@@ -7,7 +7,7 @@ mod serve;
 mod socket;
 
 pub use client::{Client, ClientError};
-pub use routes::{ConfigSource, DaemonStatus};
+pub use routes::{ConfigSource, DaemonStatus, Refreshed};
 pub use socket::Socket;
 
 use crate::broker::Broker;
@@ -43,6 +43,7 @@ impl Orders {
 /// Serves until it is told to end, then answers whoever has connected, and ends.
 pub async fn run(socket: Socket, broker: Broker, source: ConfigSource, descriptors: u64, orders: Orders) {
     let end = orders.end.clone();
+    broker.look_at_lock().await;
     let routes = Routes::new(broker.clone(), source, orders.clone());
     let room = Server::room(descriptors);
     broker.limit_waiters(room / 2);

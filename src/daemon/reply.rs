@@ -36,6 +36,11 @@ pub(super) fn json<T: Serialize>(value: &T) -> Reply {
     }
 }
 
+/// 200 with an OpenMetrics text.
+pub(super) fn metrics(text: String) -> Reply {
+    reply(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", text)
+}
+
 pub(super) fn error(error: &Error, form: Form) -> Reply {
     let status = StatusCode::from_u16(error.kind().http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut answer = match form {

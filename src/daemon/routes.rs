@@ -4,16 +4,19 @@
 //! |---|---|
 //! | `GET /v1/profiles` | names and kinds |
 //! | `GET /v1/profiles/P/credentials[?min_valid=30m]` | `credential_process` JSON |
+//! | `POST /v1/profiles/P/refresh` | new credentials are asked for; until when they are valid |
 //! | `GET /v1/status` | what `valetkey status --json` prints |
 //! | `GET /v1/logins/L/token` | a bearer token and a newline: on this socket only |
 //! | `POST /v1/logins/L` | a person's secret handed in; empty: what rests in the keyring has changed |
 //! | `DELETE /v1/logins/L` | signs out: the secret leaves the daemon's keyring |
-//! | `POST /v1/reload`, `POST /v1/stop` | |
+//! | `GET /v1/metrics` | OpenMetrics text |
+//! | `POST /v1/reload`, `POST /v1/stop`, `POST /v1/lock`, `POST /v1/unlock` | |
 
 use super::Orders;
 use super::reply::{self, Form, Reply};
-use crate::broker::{Broker, Status, StoredLogin};
+use crate::broker::{Broker, Served, Status, StoredLogin};
 use crate::config::Config;
+use crate::credentials::written;
 use crate::error::Error;
 use crate::secret::Secret;
 use crate::settings::read_duration;
@@ -35,6 +38,8 @@ use tokio::sync::Mutex;
 pub struct ConfigSource {
     pub file: PathBuf,
     pub home: PathBuf,
+    /// The marker that locks everything.
+    pub marker: PathBuf,
     pub read: fn(&std::path::Path, &std::path::Path) -> Result<Config, Error>,
     pub watch: Option<Watch>,
 }
@@ -48,6 +53,19 @@ pub struct DaemonStatus {
     pub keyring: String,
     #[serde(flatten)]
     pub status: Status,
+}
+
+/// What `POST /v1/profiles/P/refresh` answers: not the credentials, which nobody asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refreshed {
+    /// As it is published, UTC.
+    pub expiration: String,
+}
+
+impl Refreshed {
+    pub fn of(served: &Served) -> Refreshed {
+        Refreshed { expiration: written(served.published) }
+    }
 }
 
 /// Answers requests.
@@ -97,6 +115,12 @@ impl Routes {
                 self.credentials(profile, parts.uri.query().unwrap_or_default()).await
             }
             (&Method::GET, ["v1", "profiles"]) => Ok(reply::json(&self.broker.status().profiles)),
+            (&Method::POST, ["v1", "profiles", profile, "refresh"]) => {
+                self.broker.refresh(profile).await.map(|served| reply::json(&Refreshed::of(&served)))
+            }
+            (&Method::POST, ["v1", "lock"]) => self.broker.lock().await.map(|()| done()),
+            (&Method::POST, ["v1", "unlock"]) => self.broker.unlock().await.map(|()| done()),
+            (&Method::GET, ["v1", "metrics"]) => Ok(reply::metrics(self.broker.metrics())),
             (&Method::GET, ["v1", "status"]) => Ok(reply::json(&self.status().await)),
             (&Method::GET, ["v1", "logins", login, "token"]) => {
                 self.broker.token(login).await.map(|token| reply::plain(token.expose()))
@@ -169,11 +193,14 @@ impl Routes {
             // Started before the config's directory was made, as a service is. (With profiles to serve, the disk is
             // not touched here: the directory is one that cannot be watched.)
             None if self.broker.config().profiles.is_empty() => {
-                let file = followed.source.file.clone();
-                self.disk.run(DISK, move || Watch::new(&file)).await.ok().flatten().is_some()
+                let (file, marker) = (followed.source.file.clone(), followed.source.marker.clone());
+                self.disk.run(DISK, move || Watch::new(&file, &marker)).await.ok().flatten().is_some()
             }
             None => false,
         };
+        if changed {
+            self.broker.look_at_lock().await;
+        }
         if changed || followed.unread {
             let _ = self.load(&mut followed).await;
         }
@@ -187,8 +214,9 @@ impl Routes {
     async fn load(&self, followed: &mut Followed) -> Result<(), Error> {
         let source = &followed.source;
         let (file, home, read) = (source.file.clone(), source.home.clone(), source.read);
+        let marker = source.marker.clone();
         // Watched anew each time, and before it is read: a link may lead elsewhere now, a directory be another.
-        let looked = self.disk.run(DISK, move || (Watch::new(&file), read(&file, &home))).await;
+        let looked = self.disk.run(DISK, move || (Watch::new(&file, &marker), read(&file, &home))).await;
         followed.unread = matches!(looked, Err(Stuck::Hung));
         let read = match looked {
             Ok((watch, read)) => {

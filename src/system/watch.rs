@@ -1,4 +1,4 @@
-//! Whether the config has been written since we last looked: one read of an inotify descriptor, no disk.
+//! Whether the config or the lock's marker has been written since we last looked: one read of an inotify descriptor.
 //!
 //! An edit that was finished before a request is seen by that request, which a timer could not promise.
 
@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Watches one file by its directory, since editors put a new file into its place.
+/// Watches files by their directories, since editors put a new file into the place of the old.
 #[derive(Debug)]
 pub struct Watch {
     queue: OwnedFd,
@@ -17,9 +17,9 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches `file`, and what it links to. None where the directory is missing or cannot be watched: then a SIGHUP
-    /// or `valetkey reload` does it.
-    pub fn new(file: &Path) -> Option<Watch> {
+    /// Watches `file`, what it links to, and `beside`. None where the directory of `file` is missing or cannot be watched:
+    /// then a SIGHUP or `valetkey reload` does it.
+    pub fn new(file: &Path, beside: &Path) -> Option<Watch> {
         let queue = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok()?;
         let flags = WatchFlags::CLOSE_WRITE
             | WatchFlags::MOVED_TO
@@ -32,7 +32,13 @@ impl Watch {
                 names.push(CString::new(path.file_name()?.as_bytes()).ok()?);
             }
         }
-        (!names.is_empty()).then_some(Watch { queue, names })
+        if names.is_empty() {
+            return None;
+        }
+        if inotify::add_watch(&queue, beside.parent()?, flags).is_ok() {
+            names.push(CString::new(beside.file_name()?.as_bytes()).ok()?);
+        }
+        Some(Watch { queue, names })
     }
 
     /// Whether the file was written, exchanged or removed since the last call. Never waits.
@@ -59,13 +65,18 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("config.toml");
         std::fs::write(&file, "a").unwrap();
-        let mut watch = Watch::new(&file).unwrap();
+        let (beside, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let marker = beside.path().join("locked");
+        assert!(Watch::new(&elsewhere.path().join("none/config.toml"), &marker).is_none());
+        let mut watch = Watch::new(&file, &marker).unwrap();
         assert!(!watch.changed());
         std::fs::write(home.path().join("other"), "x").unwrap();
         assert!(!watch.changed(), "another file is none of ours");
         std::fs::write(&file, "b").unwrap();
         assert!(watch.changed());
         assert!(!watch.changed());
+        std::fs::write(&marker, "").unwrap();
+        assert!(watch.changed(), "what lies beside");
         std::fs::rename(home.path().join("other"), &file).unwrap();
         assert!(watch.changed());
         std::fs::remove_file(&file).unwrap();

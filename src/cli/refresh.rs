@@ -1,0 +1,60 @@
+//! `valetkey refresh [PROFILE..]`: new credentials now, however good the old ones are.
+
+use super::context::Context;
+use super::credentials::{SETTLE, ask};
+use super::tell;
+use crate::broker::{Broker, Manner};
+use crate::daemon::Refreshed;
+use crate::error::Error;
+use hyper::Method;
+
+/// Running programs get them with their next request; what was handed out lives on until its end
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Profiles of the config; all of them if none is named
+    profiles: Vec<String>,
+}
+
+pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
+    let config = context.config()?;
+    for name in &args.profiles {
+        config.profile(name)?;
+    }
+    let all: Vec<String> = config.profiles.keys().cloned().collect();
+    let names = if args.profiles.is_empty() { &all } else { &args.profiles };
+    if names.is_empty() {
+        tell("no profiles yet; add one: valetkey add --help");
+        return Ok(());
+    }
+    // One after the other: nobody is in such a hurry that an issuer should feel it.
+    let mut worst = Ok(());
+    let mut own: Option<Broker> = None;
+    for name in names {
+        let refreshed = match &own {
+            Some(broker) => broker.refresh(name).await.map(|served| Refreshed::of(&served)),
+            None => match ask(context, Method::POST, &format!("/v1/profiles/{name}/refresh"), |_| Ok(())).await {
+                Ok(Ok(text)) => serde_json::from_str(&text)
+                    .map_err(|_| Error::protocol("the daemon is of another version, and its answer cannot be read")),
+                Ok(Err(config)) => {
+                    let broker = own.insert(context.broker(config, Manner::OneShot));
+                    broker.refresh(name).await.map(|served| Refreshed::of(&served))
+                }
+                Err(error) => Err(error),
+            },
+        };
+        match refreshed {
+            Ok(refreshed) => tell(&format!("{name}: new credentials until {}", refreshed.expiration)),
+            // The last one is told by whoever called us.
+            Err(error) => {
+                if let Err(earlier) = std::mem::replace(&mut worst, Err(error)) {
+                    crate::wire::tell(&earlier.text());
+                }
+            }
+        }
+    }
+    if let Some(broker) = own {
+        broker.settle(SETTLE).await;
+        broker.close().await;
+    }
+    worst
+}

@@ -1,0 +1,18 @@
+//! `valetkey reload`: has the daemon read the config now, and says what is wrong with it. A bad one keeps the old.
+
+use super::context::Context;
+use super::tell;
+use crate::daemon::ClientError;
+use crate::error::Error;
+
+pub(super) async fn run(context: &Context) -> Result<(), Error> {
+    let config = context.config()?;
+    let daemon = match context.client()?.post("/v1/reload", None).await {
+        Ok(_) => "the daemon has read",
+        Err(ClientError::Nobody) => "no daemon is running; sound is",
+        Err(ClientError::Error(error)) => return Err(error),
+    };
+    let (profiles, logins) = (config.profiles.len(), config.logins.len());
+    tell(&format!("{daemon} {}: profiles {profiles}, logins {logins}", config.file.display()));
+    Ok(())
+}

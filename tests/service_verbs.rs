@@ -1,0 +1,154 @@
+//! The service's own verbs: refresh, reload, lock and unlock, keyring, and what it counts.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{Place, credentials, refused, signed_in, stderr};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use valetkey::standin::{Behaviour, Standin};
+
+fn key_id(place: &Place) -> String {
+    credentials(&place.helper("podaac"))["AccessKeyId"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn refresh_asks_anew_with_a_daemon_and_without_and_says_until_when() {
+    for head in ["keyring = \"file\"", "keyring = \"file\"\nautostart = false"] {
+        let (issuer, place) = signed_in(head);
+        let first = key_id(&place);
+        for words in [&["refresh"][..], &["refresh", "podaac"]] {
+            let done = place.command(words);
+            assert!(
+                done.status.success() && stderr(&done).contains("podaac: new credentials until 20"),
+                "{}",
+                stderr(&done)
+            );
+        }
+        assert_eq!(issuer.standin.count(Standin::TEA), 3);
+        assert_ne!(key_id(&place), first);
+        assert_eq!(issuer.standin.count(Standin::TEA), 3, "what it got is what is served");
+        let unknown = refused(&place.command(&["refresh", "podaak"]), 6);
+        assert!(unknown.contains("did you mean podaac?"), "{unknown}");
+        issuer.standin.behave("/tea", Behaviour::ServerError500);
+        assert!(refused(&place.command(&["refresh"]), 5).contains("500"));
+        key_id(&place);
+    }
+}
+
+#[test]
+fn f23_reload_takes_in_what_is_sound_and_names_the_line_that_is_not() {
+    let (issuer, place) = signed_in("keyring = \"file\"");
+    assert!(stderr(&place.command(&["reload"])).contains("no daemon is running"));
+    let first = key_id(&place);
+    assert!(stderr(&place.command(&["reload"])).contains("profiles 1"));
+    place.configure(&issuer.earthdata_config("keyring = \"file\"\nautostrat = true"));
+    let bad = refused(&place.command(&["reload"]), 6);
+    assert!(bad.contains("did you mean autostart?") && bad.contains("config.toml:2"), "{bad}");
+    assert_eq!(key_id(&place), first, "the old config still serves");
+}
+
+#[test]
+fn s17_a_lock_holds_for_every_process_and_over_restarts_until_it_is_ended() {
+    let (issuer, place) = signed_in("keyring = \"file\"");
+    let first = key_id(&place);
+    place.ok(&["lock"]);
+    let all_refuse = |when: &str| {
+        for output in [
+            place.helper("podaac"),
+            place.command(&["credentials", "podaac"]),
+            place.command(&["token", "earthdata"]),
+            place.command(&["refresh"]),
+        ] {
+            assert!(refused(&output, 3).contains("run: valetkey unlock"), "{when}");
+        }
+    };
+    all_refuse("the daemon that held them");
+    assert!(place.status()["locked"].as_bool().unwrap() && place.ok(&["status"]).contains("valetkey unlock"));
+    place.ok(&["stop"]);
+    all_refuse("a daemon that started later");
+    assert!(refused(&place.login("earthdata", "secret"), 3).contains("unlock"));
+    place.ok(&["stop"]);
+    place.configure(&issuer.earthdata_config("keyring = \"file\"\nautostart = false"));
+    all_refuse("a one-shot");
+    place.ok(&["unlock"]);
+    assert_eq!(key_id(&place), first, "the sealed cache was not touched");
+    assert_eq!(issuer.standin.count(Standin::TEA), 1);
+}
+
+#[test]
+fn s17_a_marker_that_another_process_leaves_is_honoured_by_a_running_daemon_at_once() {
+    let (_issuer, place) = signed_in("keyring = \"file\"");
+    key_id(&place);
+    let marker = place.path().join("state/locked");
+    std::fs::write(&marker, "").unwrap();
+    common::chmod(&marker, 0o600);
+    assert!(refused(&place.helper("podaac"), 3).contains("locked"));
+    std::fs::remove_file(&marker).unwrap();
+    key_id(&place);
+}
+
+#[test]
+fn the_keyring_is_shown_and_logins_are_moved_without_a_new_sign_in() {
+    let (issuer, place) = signed_in("");
+    assert!(place.ok(&["keyring"]).starts_with("file ("), "{}", place.ok(&["keyring"]));
+    key_id(&place);
+    let moved = place.command(&["keyring", "kernel"]);
+    if !moved.status.success() {
+        common::skip(&stderr(&moved));
+        return;
+    }
+    assert!(
+        place.ok(&["keyring"]).starts_with("kernel (")
+            && place.status()["keyring"].as_str().unwrap().starts_with("kernel")
+    );
+    place.ok(&["refresh"]);
+    place.ok(&["keyring", "file"]);
+    place.ok(&["refresh"]);
+    assert_eq!(issuer.standin.count(Standin::TEA), 3, "signed in all the time");
+    assert!(refused(&place.command(&["keyring", "memory"]), 6).contains("cannot be moved to memory"));
+    assert_eq!(place.command(&["keyring", "desktop"]).status.code(), Some(2));
+    place.configure(&issuer.earthdata_config("keyring = \"file\""));
+    assert!(refused(&place.command(&["keyring", "kernel"]), 6).contains("the config wants keyring = \"file\""));
+}
+
+/// The whole answer to one request.
+fn asked(place: &Place, path: &str) -> String {
+    let mut stream = UnixStream::connect(place.socket()).unwrap();
+    write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn metrics_count_what_happened_and_hold_no_secret() {
+    let (issuer, place) = signed_in("keyring = \"file\"");
+    let given = credentials(&place.helper("podaac"));
+    key_id(&place);
+    issuer.standin.behave("/tea", Behaviour::ServerError500);
+    place.command(&["refresh"]);
+    place.status();
+    let text = asked(&place, "/v1/metrics");
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    assert!(head.to_lowercase().contains("content-type: application/openmetrics-text; version=1.0.0"), "{head}");
+    for line in [
+        "valetkey_answers_total{profile=\"podaac\"} 2",
+        "valetkey_hits_total{profile=\"podaac\"} 1",
+        "valetkey_flights_total{profile=\"podaac\"} 2",
+        "valetkey_failures_total{profile=\"podaac\",kind=\"unavailable\"} 1",
+        "valetkey_failures_total{profile=\"podaac\",kind=\"denied\"} 0",
+        "# EOF",
+    ] {
+        assert!(body.lines().any(|there| there == line), "{line} in {body}");
+    }
+    for gauge in
+        ["valetkey_age_seconds{profile", "valetkey_remaining_seconds{profile", "valetkey_login_remaining_seconds{login"]
+    {
+        assert!(body.contains(gauge), "{gauge} in {body}");
+    }
+    assert!(body.ends_with("# EOF\n"));
+    for secret in ["SecretAccessKey", "SessionToken"] {
+        assert!(!body.contains(given[secret].as_str().unwrap()));
+    }
+}
