@@ -2,6 +2,10 @@
 //!
 //! The real ones are in `system`; tests bring their own.
 
+mod send_error;
+
+pub use send_error::{Distrust, SendError};
+
 use crate::error::Error;
 use crate::secret::Secret;
 use jiff::Timestamp;
@@ -74,20 +78,6 @@ pub struct Response {
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
     pub body: Secret,
-}
-
-/// Why there is no answer. The texts name no secret and no header.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SendError {
-    /// DNS, connect, reset, or a body that broke off.
-    Unreachable(String),
-    TimedOut,
-    /// The certificate does not verify.
-    Untrusted(String),
-    /// More than an issuer ever says: not an issuer.
-    TooLarge,
-    /// Our own side: a CA file that cannot be read.
-    Setup(Error),
 }
 
 /// Where logins and the key of the cache rest. Every call has a limit of its own and never prompts.
@@ -193,27 +183,6 @@ impl Response {
             return String::new();
         }
         text.chars().take(200).collect()
-    }
-}
-
-// === impl SendError ===
-
-impl SendError {
-    /// As an error about `host`.
-    pub fn about(self, host: &str, route: &Route) -> Error {
-        match self {
-            SendError::Unreachable(why) => Error::unavailable(format!("cannot reach {host}: {why}")),
-            SendError::TimedOut => Error::unavailable(format!("{host} did not answer in time")),
-            SendError::TooLarge => Error::protocol(format!("{host} answered with more than an issuer ever says")),
-            SendError::Setup(error) => error,
-            SendError::Untrusted(why) => {
-                let fix = match &route.ca_file {
-                    Some(file) => format!("see whether {} holds the CA that signed it", file.display()),
-                    None => "if it is signed by a private CA, set ca_file to its certificate".to_owned(),
-                };
-                Error::configuration(format!("the certificate of {host} cannot be trusted: {why}"), fix)
-            }
-        }
     }
 }
 
