@@ -116,6 +116,10 @@ impl Inner {
         let stored = self.current_login(name, key).await?.ok_or_else(|| not_signed_in(name))?;
         if entry.login.rotates(&stored.secret) {
             self.put_login(name, &stored).await?;
+            // Should that store fail all the same when the new secret is here, the disk may be full by then.
+            let owner = name.clone();
+            let kept = self.disk.run(move |cache| cache.keep_room(&owner)).await;
+            self.note("pending", kept.err().map(|error| error.to_string()));
         }
         Ok(stored)
     }
