@@ -1,7 +1,7 @@
 //! A login's access for one request: one at a time for each login, across processes, stored for all who come later.
 
 use super::disk::Owner;
-use super::{Inner, StoredLogin, not_signed_in};
+use super::{Broker, Inner, StoredLogin, not_signed_in};
 use crate::access::{Access, Need};
 use crate::cache::{Fingerprint, Pending, Record, StoredAccess};
 use crate::config::LoginEntry;
@@ -27,6 +27,14 @@ pub(super) enum AccessFailure {
 const LEAST_ACCESS: i64 = 30;
 /// A load and a store of the keyring, each with a limit of its own, take less.
 const STORE_TURN: Duration = Duration::from_secs(5);
+
+impl Broker {
+    /// The turn of `login`: whoever holds it is the only one, of all processes, who asks the login's issuer. Waited for
+    /// as long as a request waits; not to be held while a person types.
+    pub async fn login_turn(&self, login: &str) -> Result<LoginTurn, Error> {
+        self.0.login_turn(login).await
+    }
+}
 
 impl Inner {
     /// Access for `need`, other than `rejected`.
@@ -169,13 +177,13 @@ impl Inner {
 
     /// The login's lock, taken after the profile's and never before it: within this process first, which holds where
     /// files cannot be locked at all.
-    async fn login_turn(&self, name: &str) -> Result<Turn, Error> {
+    async fn login_turn(&self, name: &str) -> Result<LoginTurn, Error> {
         let mutex = self.lock().turns.entry(name.to_owned()).or_default().clone();
         let ours = tokio::time::timeout(LONGEST_WAIT, mutex.lock_owned()).await;
         let ours =
             ours.map_err(|_| Error::unavailable(format!("the sign-in as {name} has not ended; still asking")))?;
         let file = self.lock_turn(Owner::Login(name.to_owned()), LONGEST_WAIT, name).await?;
-        Ok(Turn { _file: file, _ours: ours })
+        Ok(LoginTurn { _file: file, _ours: ours })
     }
 
     /// The lock around a look at a stored login and the write that depends on it, held for no longer than that: so that
@@ -206,7 +214,8 @@ impl Inner {
 }
 
 /// A login's turn. The file is given back before another task of this process may try it.
-struct Turn {
+#[derive(Debug)]
+pub struct LoginTurn {
     _file: Option<Guard>,
     _ours: OwnedMutexGuard<()>,
 }

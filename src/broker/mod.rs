@@ -14,6 +14,7 @@ mod status;
 mod tests;
 mod token;
 
+pub use access::LoginTurn;
 pub use logins::{StoredLogin, not_signed_in};
 pub use status::{ProfileStatus, Status};
 

@@ -47,10 +47,11 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
         now: &outside.clock.now(),
     };
     let mut secret = entry.login.sign_in(&from).await?;
+    let broker = Broker::new(outside.clone(), &context.paths.state, config.clone(), Manner::OneShot);
     let tried = if args.untested {
         Tried::Untested("as you asked".into())
     } else {
-        try_out(&config, &entry, &mut secret, &outside).await?
+        try_out(&broker, &entry, &mut secret, &outside).await?
     };
 
     let stored = StoredLogin::signed_in(entry.kind.name, secret.clone());
@@ -59,7 +60,6 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
         start::ensure_daemon(context).await?;
         hand_in(context, &entry.name, Some(&stored.to_secret())).await?;
     } else {
-        let broker = Broker::new(outside.clone(), &context.paths.state, config.clone(), Manner::OneShot);
         broker.store_login(&entry.name, &stored).await?;
         // It is stored: a daemon that is leaving, or that nobody understands, takes nothing of that back.
         if let Err(error) = hand_in(context, &entry.name, None).await {
@@ -93,13 +93,23 @@ enum Tried {
 
 /// Issues once with the first profile that uses the login. Only a refusal of the secret itself is an error: a missing
 /// right or an issuer that is away says nothing about the secret, and must not lose it.
-async fn try_out(config: &Config, entry: &LoginEntry, secret: &mut Secret, outside: &Outside) -> Result<Tried, Error> {
+async fn try_out(broker: &Broker, entry: &LoginEntry, secret: &mut Secret, outside: &Outside) -> Result<Tried, Error> {
+    let config = broker.config();
     let Some(profile) = config.profiles.values().find(|profile| profile.login == entry.name) else {
         return Ok(Tried::Untested("no profile uses this login yet".into()));
     };
     if Terminal.someone() {
         Terminal.tell(&format!("asking the issuer of {} ...", profile.name));
     }
+    // Two attempts at one account at a time may lock it: a daemon may be asking as this login just now. What cannot be
+    // tried for that is no worse a secret.
+    let _turn = match entry.login.asks_issuer(secret) {
+        true => match broker.login_turn(&entry.name).await {
+            Ok(turn) => Some(turn),
+            Err(error) => return Ok(Tried::Untested(format!("{error}; {}", error.hint()))),
+        },
+        false => None,
+    };
     let now = outside.clock.now();
     let need = profile.provider.need();
     let request = AccessRequest { secret, need, rejected: None, http: &outside.http, now: &now };
