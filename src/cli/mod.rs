@@ -9,6 +9,7 @@ mod demo;
 mod list;
 mod login;
 mod logout;
+mod one_shot;
 mod remove;
 mod start;
 mod status;
