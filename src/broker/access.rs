@@ -25,14 +25,21 @@ pub(super) enum AccessFailure {
 
 /// Stored access that ends sooner than this is renewed instead of used.
 const LEAST_ACCESS: i64 = 30;
+/// Keycloak locks an account after two failures within a second, unless it is told otherwise.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(2);
 /// A load and a store of the keyring, each with a limit of its own, take less.
 const STORE_TURN: Duration = Duration::from_secs(5);
 
 impl Broker {
     /// The turn of `login`: whoever holds it is the only one, of all processes, who asks the login's issuer. Waited for
-    /// as long as a request waits; not to be held while a person types.
+    /// as long as a request waits, and until a failure just before is old enough; not to be held while a person types.
     pub async fn login_turn(&self, login: &str) -> Result<LoginTurn, Error> {
-        self.0.login_turn(login).await
+        let turn = self.0.login_turn(login).await?;
+        if let Ok(Some(last)) = self.0.disk.record(Owner::Login(login.to_owned())).await {
+            let since = Duration::try_from(self.now().wall.duration_since(last.at)).unwrap_or_default();
+            tokio::time::sleep(BETWEEN_ATTEMPTS.saturating_sub(since)).await;
+        }
+        Ok(turn)
     }
 }
 
