@@ -13,6 +13,8 @@ fn f12_a_disk_that_fills_between_exchange_and_store_loses_no_secret() {
         let place = Place::new();
         let Some(disk) = SmallDisk::mount(place.path().join("state")) else { return };
         let rig = Rig::at(place, ALONE, OFFLINE);
+        // Taken away before the place, whose directory could not be removed else.
+        let disk = disk;
         rig.sign_in();
         let running = daemon.then(|| rig.place.start_daemon());
         let (gate, before) = (rig.withhold(), rig.good().unwrap());
