@@ -84,6 +84,17 @@ impl PrivateDir {
         })
     }
 
+    /// Puts `bytes` into the file `room`, which is there and no shorter, and gives that the name `name`: a disk that is
+    /// full takes it. Cut off in the middle it has spoilt `room` alone.
+    pub fn write_into(&self, room: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let mut file = self.open_file(room, OFlags::WRONLY)?;
+        file.write_all(bytes)?;
+        file.set_len(bytes.len() as u64)?;
+        file.sync_all()?;
+        rustix::fs::renameat(&self.directory, plain(room)?, &self.directory, plain(name)?)?;
+        self.sync()
+    }
+
     /// Like [`PrivateDir::write`], but only where there is no such file; false where there is one.
     pub fn create(&self, name: &str, bytes: &[u8]) -> io::Result<bool> {
         let dir = &self.directory;
@@ -264,6 +275,18 @@ mod tests {
         dir.remove("x").unwrap();
         dir.remove("x").unwrap();
         assert_eq!(dir.read("x").unwrap(), None);
+    }
+
+    #[test]
+    fn f12_what_has_room_takes_its_place_and_needs_no_other_file() {
+        let (_scratch, dir) = private();
+        dir.write("room", &[b'?'; 64]).unwrap();
+        dir.write("x", b"old").unwrap();
+        dir.write_into("room", "x", b"new").unwrap();
+        assert_eq!(dir.read("x").unwrap().as_deref(), Some(&b"new"[..]));
+        assert_eq!((dir.entries().unwrap(), mode(&dir.path().join("x"))), (vec!["x".to_owned()], 0o600));
+        dir.write_into("room", "x", b"newer").unwrap_err();
+        assert_eq!(dir.read("x").unwrap().as_deref(), Some(&b"new"[..]), "without room nothing changes");
     }
 
     #[test]

@@ -4,44 +4,9 @@
 
 mod common;
 
-use common::{Issuer, Place, credentials, refused, skip, stderr};
-use std::io::Write;
-use std::path::PathBuf;
-use std::process::Command;
+use common::small_disk::SmallDisk;
+use common::{Issuer, Place, credentials, refused, stderr};
 use valetkey::standin::{Behaviour, Standin};
-
-/// A file system of 64 KiB, taken away with the test.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(path: PathBuf) -> Option<SmallDisk> {
-        std::fs::create_dir(&path).unwrap();
-        let mut mount = Command::new("mount");
-        let mounted = mount.args(["-t", "tmpfs", "-o", "size=64k,mode=0700", "tmpfs"]).arg(&path).output();
-        match mounted {
-            Ok(output) if output.status.success() => Some(SmallDisk(path)),
-            _ if !common::is_root() => {
-                println!("skipped: only root can mount");
-                None
-            }
-            refused => {
-                skip(&format!("cannot mount a small disk: {refused:?}"));
-                None
-            }
-        }
-    }
-
-    fn fill(&self) {
-        let mut file = std::fs::File::options().create(true).append(true).open(self.0.join("ballast")).unwrap();
-        while file.write_all(&[0; 512]).is_ok() {}
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
-    }
-}
 
 #[test]
 fn f12_a_full_disk_costs_a_warning_and_not_an_answer() {
@@ -69,7 +34,7 @@ fn f12_a_full_disk_costs_a_warning_and_not_an_answer() {
             place.ok(&["stop"]);
         }
 
-        std::fs::remove_file(disk.0.join("ballast")).unwrap();
+        disk.make_room();
         let after = credentials(&place.helper("podaac"));
         place.command(&["stop"]);
         assert_eq!(credentials(&place.helper("podaac")), after, "with room again, the cache is back");

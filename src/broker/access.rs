@@ -26,13 +26,15 @@ pub(super) enum AccessFailure {
 
 /// Stored access that ends sooner than this is renewed instead of used.
 const LEAST_ACCESS: i64 = 30;
+/// Keycloak locks an account after two failures within a second, unless it is told otherwise.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(2);
 /// A load and a store of the keyring, each with a limit of its own, take less.
 const STORE_TURN: Duration = Duration::from_secs(5);
 
 /// Logins that nobody signs in to, and that nobody rotates, for as long as this is held.
 #[derive(Debug)]
 pub struct HeldLogins {
-    _turns: Vec<(Turn, Option<Guard>)>,
+    _turns: Vec<(LoginTurn, Option<Guard>)>,
 }
 
 impl Broker {
@@ -52,6 +54,17 @@ impl Broker {
             turns.push((turn, store));
         }
         Ok(HeldLogins { _turns: turns })
+    }
+
+    /// The turn of `login`: whoever holds it is the only one, of all processes, who asks the login's issuer. Waited for
+    /// as long as a request waits, and until a failure just before is old enough; not to be held while a person types.
+    pub async fn login_turn(&self, login: &str) -> Result<LoginTurn, Error> {
+        let turn = self.0.login_turn(login).await?;
+        if let Ok(Some(last)) = self.0.disk.record(Owner::Login(login.to_owned())).await {
+            let since = Duration::try_from(self.now().wall.duration_since(last.at)).unwrap_or_default();
+            tokio::time::sleep(BETWEEN_ATTEMPTS.saturating_sub(since)).await;
+        }
+        Ok(turn)
     }
 }
 
@@ -146,6 +159,10 @@ impl Inner {
         let stored = self.current_login(name, key).await?.ok_or_else(|| not_signed_in(name))?;
         if entry.login.rotates(&stored.secret) {
             self.put_login(name, &stored).await?;
+            // Should that store fail all the same when the new secret is here, the disk may be full by then.
+            let owner = name.clone();
+            let kept = self.disk.run(move |cache| cache.keep_room(&owner)).await;
+            self.note("pending", kept.err().map(|error| error.to_string()));
         }
         Ok(stored)
     }
@@ -195,13 +212,13 @@ impl Inner {
 
     /// The login's lock, taken after the profile's and never before it: within this process first, which holds where
     /// files cannot be locked at all.
-    async fn login_turn(&self, name: &str) -> Result<Turn, Error> {
+    async fn login_turn(&self, name: &str) -> Result<LoginTurn, Error> {
         let mutex = self.lock().turns.entry(name.to_owned()).or_default().clone();
         let ours = tokio::time::timeout(LONGEST_WAIT, mutex.lock_owned()).await;
         let ours =
             ours.map_err(|_| Error::unavailable(format!("the sign-in as {name} has not ended; still asking")))?;
         let file = self.lock_turn(Owner::Login(name.to_owned()), LONGEST_WAIT, name).await?;
-        Ok(Turn { _file: file, _ours: ours })
+        Ok(LoginTurn { _file: file, _ours: ours })
     }
 
     /// The lock around a look at a stored login and the write that depends on it, held for no longer than that: so that
@@ -233,7 +250,7 @@ impl Inner {
 
 /// A login's turn. The file is given back before another task of this process may try it.
 #[derive(Debug)]
-struct Turn {
+pub struct LoginTurn {
     _file: Option<Guard>,
     _ours: OwnedMutexGuard<()>,
 }

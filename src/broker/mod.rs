@@ -17,7 +17,7 @@ mod status;
 mod tests;
 mod token;
 
-pub use access::HeldLogins;
+pub use access::{HeldLogins, LoginTurn};
 pub use logins::{StoredLogin, not_signed_in, told_of};
 pub use status::{LoginStatus, ProfileStatus, Status};
 

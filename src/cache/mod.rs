@@ -16,6 +16,7 @@ use crate::files::PrivateDir;
 use crate::lease::Lease;
 use crate::lock::{Attempt, LockFile};
 use crate::ports::SealingKey;
+use crate::seal;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,6 +38,9 @@ pub enum Subject<'a> {
     /// A login's entry in the keyring: has a lock and nothing else.
     Store(&'a str),
 }
+
+/// In bytes. A refresh token has two or three thousand.
+const ROOM: usize = 16 * 1024;
 
 impl Cache {
     pub fn new(state: &Path) -> Cache {
@@ -85,7 +89,22 @@ impl Cache {
     }
 
     pub fn write_pending(&self, login: &str, key: &SealingKey, pending: &Pending) -> Result<(), Error> {
-        sealed::write(&self.directory("pending")?, login, "pending", key, pending)
+        let directory = self.directory("pending")?;
+        let written = sealed::write(&directory, login, "pending", key, pending);
+        written.or_else(|error| {
+            sealed::write_into(&directory, &room(login), login, "pending", key, pending).map_err(|_| error)
+        })
+    }
+
+    /// Sees that a disk which fills from now on has room for a pending secret of `login`.
+    pub fn keep_room(&self, login: &str) -> Result<(), Error> {
+        let directory = self.directory("pending")?;
+        let kept = directory.stat(&room(login)).is_ok_and(|stat| stat.st_size == ROOM as i64);
+        if kept {
+            return Ok(());
+        }
+        // Random: a disk that compresses keeps no room for zeros.
+        directory.write(&room(login), &seal::random::<ROOM>()).map_err(|error| disk(&directory, "write to", &error))
     }
 
     pub fn clear_pending(&self, login: &str) -> Result<(), Error> {
@@ -97,7 +116,9 @@ impl Cache {
     pub fn forget(&self, login: &str, profiles: &[String]) -> Result<(), Error> {
         for name in ["access", "pending"] {
             let directory = self.directory(name)?;
-            directory.remove(&sealed::file_name(login)).map_err(|error| disk(&directory, "remove from", &error))?;
+            for file in [sealed::file_name(login), room(login)] {
+                directory.remove(&file).map_err(|error| disk(&directory, "remove from", &error))?;
+            }
         }
         let directory = self.directory("cache")?;
         profiles.iter().try_for_each(|profile| sealed::remove_leases(&directory, profile, None))
@@ -174,6 +195,11 @@ impl Subject<'_> {
             Subject::Store(name) => format!("store.{name}.{ending}"),
         }
     }
+}
+
+/// The file that keeps room for a pending secret.
+fn room(login: &str) -> String {
+    format!("{login}.room")
 }
 
 fn disk(directory: &PrivateDir, what: &str, error: &io::Error) -> Error {

@@ -134,6 +134,19 @@ pub(super) fn write<T: Serialize>(
     directory.write(&file_name(login), &sealed).map_err(|error| disk(directory, "write to", &error))
 }
 
+/// The same, into a file that keeps room for it.
+pub(super) fn write_into<T: Serialize>(
+    directory: &PrivateDir,
+    room: &str,
+    login: &str,
+    dependence: &str,
+    key: &SealingKey,
+    value: &T,
+) -> Result<(), Error> {
+    let sealed = seal::seal(key, &purpose("login", login, dependence, 0), &json(value)?);
+    directory.write_into(room, &file_name(login), &sealed).map_err(|error| disk(directory, "write to", &error))
+}
+
 fn json<T: Serialize>(value: &T) -> Result<Secret, Error> {
     serde_json::to_string(value).map(Secret::new).map_err(|_| Error::protocol("what was to be sealed is no JSON"))
 }

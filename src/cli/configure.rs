@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::credentials::SETTLE;
+use super::one_shot::to_its_end;
 use super::{print, tell};
 use crate::aws_config::{Block, configured};
 use crate::broker::Manner;
@@ -81,10 +82,12 @@ async fn s3_endpoint(context: &Context, config: &Config, profile: &Profile) -> R
         return Ok(profile.provider.s3_endpoint());
     }
     let broker = context.broker(config.clone(), Manner::OneShot);
-    let served = broker.credentials(&profile.name, 0).await;
-    broker.settle(SETTLE).await;
-    broker.close().await;
-    Ok(served?.lease.endpoint.clone())
+    let served = async {
+        let served = broker.credentials(&profile.name, 0).await;
+        broker.settle(SETTLE).await;
+        served
+    };
+    Ok(to_its_end(&broker, served).await?.lease.endpoint.clone())
 }
 
 /// Where the AWS CLI reads it.

@@ -1,6 +1,7 @@
 //! `valetkey credentials PROFILE`: from the daemon, which is started if there is none; or by a flight of our own.
 
 use super::context::Context;
+use super::one_shot::to_its_end;
 use super::{print, start, tell};
 use crate::broker::Manner;
 use crate::config::Config;
@@ -84,12 +85,13 @@ pub(super) async fn ask(
 async fn one_shot(context: &Context, config: Config, profile: &str, min_valid: Option<Duration>) -> Result<(), Error> {
     let broker = context.broker(config, Manner::OneShot);
     let wanted = min_valid.map_or(0, |wanted| i64::try_from(wanted.as_secs()).unwrap_or(i64::MAX));
-    let served = broker.credentials(profile, wanted).await;
-    broker.settle(SETTLE).await;
-    let printed = served.and_then(|served| print(&served.process_json()));
-    // An exchange that was sent is stored before this process ends; whoever reads us has his answer by then.
-    broker.close().await;
-    printed
+    // Printed before what is left is awaited: whoever reads us has his answer by then.
+    to_its_end(&broker, async {
+        let served = broker.credentials(profile, wanted).await;
+        broker.settle(SETTLE).await;
+        served.and_then(|served| print(&served.process_json()))
+    })
+    .await
 }
 
 /// Standard error belongs to an SDK where nobody watches: on success it stays empty.

@@ -39,8 +39,8 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
     let entry = entry(&config, &args.name)?;
     let keyring = context.keyring(&config, ATTENDED);
     let outside = context.outside(keyring.clone());
-    let broker = || Broker::new(outside.clone(), &context.paths.state, config.clone(), Manner::OneShot);
-    broker().check_unlocked().await?;
+    let broker = Broker::new(outside.clone(), &context.paths.state, config.clone(), Manner::OneShot);
+    broker.check_unlocked().await?;
     let mut secret = match entry.login.elsewhere() {
         Some(elsewhere) if args.from_env || args.from_netrc || args.from_file.is_some() => {
             let message =
@@ -63,19 +63,19 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
     let tried = if args.untested {
         Tried::Untested("as you asked".into())
     } else {
-        try_out(&config, &entry, &mut secret, &outside).await?
+        try_out(&broker, &entry, &mut secret, &outside).await?
     };
 
     let stored = StoredLogin::signed_in(entry.kind.name, secret.clone());
     if entry.login.elsewhere().is_some() {
-        broker().forgive_login(&entry.name).await;
+        broker.forgive_login(&entry.name).await;
         told(hand_in(context, &entry.name, None).await);
     } else if config.keyring == Some(Tier::Memory) {
         // Only the daemon's own memory outlives this command.
         start::ensure_daemon(context).await?;
         hand_in(context, &entry.name, Some(&stored.to_secret())).await?;
     } else {
-        broker().store_login(&entry.name, &stored).await?;
+        broker.store_login(&entry.name, &stored).await?;
         told(hand_in(context, &entry.name, None).await);
     }
     if let Some(sentence) = keyring.pinned_now() {
@@ -116,13 +116,23 @@ enum Tried {
 
 /// Issues once with the first profile that uses the login. Only a refusal of the secret itself is an error: a missing
 /// right or an issuer that is away says nothing about the secret, and must not lose it.
-async fn try_out(config: &Config, entry: &LoginEntry, secret: &mut Secret, outside: &Outside) -> Result<Tried, Error> {
+async fn try_out(broker: &Broker, entry: &LoginEntry, secret: &mut Secret, outside: &Outside) -> Result<Tried, Error> {
+    let config = broker.config();
     let Some(profile) = config.profiles.values().find(|profile| profile.login == entry.name) else {
         return Ok(Tried::Untested("no profile uses this login yet".into()));
     };
     if Terminal.someone() {
         Terminal.tell(&format!("asking the issuer of {} ...", profile.name));
     }
+    // Two attempts at one account at a time may lock it: a daemon may be asking as this login just now. What cannot be
+    // tried for that is no worse a secret.
+    let _turn = match entry.login.asks_issuer(secret) {
+        true => match broker.login_turn(&entry.name).await {
+            Ok(turn) => Some(turn),
+            Err(error) => return Ok(Tried::Untested(format!("{error}; {}", error.hint()))),
+        },
+        false => None,
+    };
     let now = outside.clock.now();
     let need = profile.provider.need();
     let request = AccessRequest { secret, need, rejected: None, http: &outside.http, now: &now };

@@ -11,6 +11,7 @@ mod list;
 mod lock;
 mod login;
 mod logout;
+mod one_shot;
 mod refresh;
 mod reload;
 mod remove;

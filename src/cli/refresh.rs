@@ -2,8 +2,9 @@
 
 use super::context::Context;
 use super::credentials::{SETTLE, ask};
+use super::one_shot::to_its_end;
 use super::tell;
-use crate::broker::{Broker, Manner};
+use crate::broker::Manner;
 use crate::daemon::Refreshed;
 use crate::error::Error;
 use hyper::Method;
@@ -28,20 +29,8 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
     }
     // One after the other: nobody is in such a hurry that an issuer should feel it.
     let mut worst = Ok(());
-    let mut own: Option<Broker> = None;
     for name in names {
-        let refreshed = match &own {
-            Some(broker) => broker.refresh(name).await.map(|served| Refreshed::of(&served)),
-            None => match ask(context, Method::POST, &format!("/v1/profiles/{name}/refresh"), |_| Ok(())).await {
-                Ok(Ok(text)) => serde_json::from_str(&text)
-                    .map_err(|_| Error::protocol("the daemon is of another version, and its answer cannot be read")),
-                Ok(Err(config)) => {
-                    let broker = own.insert(context.broker(config, Manner::OneShot));
-                    broker.refresh(name).await.map(|served| Refreshed::of(&served))
-                }
-                Err(error) => Err(error),
-            },
-        };
+        let refreshed = refresh(context, name).await;
         match refreshed {
             Ok(refreshed) => tell(&format!("{name}: new credentials until {}", refreshed.expiration)),
             // The last one is told by whoever called us.
@@ -52,9 +41,22 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
             }
         }
     }
-    if let Some(broker) = own {
-        broker.settle(SETTLE).await;
-        broker.close().await;
-    }
     worst
+}
+
+async fn refresh(context: &Context, name: &str) -> Result<Refreshed, Error> {
+    let config = match ask(context, Method::POST, &format!("/v1/profiles/{name}/refresh"), |_| Ok(())).await? {
+        Ok(text) => {
+            return serde_json::from_str(&text)
+                .map_err(|_| Error::protocol("the daemon is of another version, and its answer cannot be read"));
+        }
+        Err(config) => config,
+    };
+    let broker = context.broker(config, Manner::OneShot);
+    to_its_end(&broker, async {
+        let served = broker.refresh(name).await;
+        broker.settle(SETTLE).await;
+        served.map(|served| Refreshed::of(&served))
+    })
+    .await
 }

@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::credentials::{SETTLE, ask_daemon};
+use super::one_shot::to_its_end;
 use super::print;
 use crate::broker::Manner;
 use crate::config::Config;
@@ -28,11 +29,12 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
         Ok(line) => Secret::new(line.trim_end()),
         Err(config) => {
             let broker = context.broker(config, Manner::OneShot);
-            let token = broker.token(&args.login).await;
-            // A rotation that was sent is stored before this process ends.
-            broker.settle(SETTLE).await;
-            broker.close().await;
-            token?
+            let token = async {
+                let token = broker.token(&args.login).await;
+                broker.settle(SETTLE).await;
+                token
+            };
+            to_its_end(&broker, token).await?
         }
     };
     let head = if args.header { "Authorization: Bearer " } else { "" };

@@ -63,6 +63,8 @@ pub enum Behaviour {
     Slow { delay: Duration, then: Box<Behaviour> },
     /// `then`, once the gate lets the request pass.
     Held { gate: Gate, then: Box<Behaviour> },
+    /// As in good health, at once; but the answer stays here until the gate lets it pass.
+    Withheld { gate: Gate },
 }
 
 /// Holds answers back until a test lets them pass. Clones are the same gate.
@@ -91,6 +93,13 @@ impl Behaviour {
     /// The same, once `gate` lets the request pass.
     pub fn held_by(self, gate: &Gate) -> Behaviour {
         Behaviour::Held { gate: gate.clone(), then: Box::new(self) }
+    }
+
+    /// Waits after all is done, and before anybody learns of it.
+    pub(super) async fn let_go(&self) {
+        if let Behaviour::Withheld { gate } = self {
+            gate.pass().await;
+        }
     }
 
     /// Waits as it says; what is to be done then. The error closes the connection.
@@ -261,6 +270,23 @@ mod tests {
             _ = raw(&standin, "POST /sts/ HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nhi") => panic!("an answer"),
             () = standin.wait_for("/sts", 1) => assert_eq!(standin.requests()[0].body, "hi"),
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_withheld_was_done_at_once() {
+        let standin = Standin::start().await.unwrap();
+        let gate = Gate::shut();
+        standin.behave(Standin::TEA, Behaviour::Withheld { gate: gate.clone() });
+        let asking = tokio::spawn({
+            let standin = standin.clone();
+            async move { ask(&standin).await }
+        });
+        while standin.issued().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        assert!(!asking.is_finished());
+        gate.open();
+        assert_eq!(json(&asking.await.unwrap())["accessKeyId"], standin.issued()[0].access_key_id.as_str());
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ pub(super) struct Session {
     subject: String,
     client: String,
     offline: bool,
-    current: String,
+    pub(super) current: String,
 }
 
 /// A device that waits for a person elsewhere.

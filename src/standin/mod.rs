@@ -229,5 +229,6 @@ async fn respond(request: Request<Incoming>, world: &World) -> io::Result<Respon
     let ask = Ask::new(world, &request, &behaviour);
     let issuer = ISSUERS.iter().find(|(below, _)| request.path.starts_with(below)).map(|(_, issuer)| *issuer);
     let answer = issuer.map_or_else(Answer::not_deployed, |issuer| behaviour.answer(issuer, &ask));
+    behaviour.let_go().await;
     Ok(answer.dated(ask.now()).into())
 }

@@ -61,6 +61,13 @@ impl Standin {
         self.world.state().people.persons.insert(name.to_owned(), person);
     }
 
+    /// Another password from now on. What the old one has brought stays good.
+    pub fn set_password(&self, name: &str, password: &str) {
+        if let Some(person) = self.world.state().people.persons.get_mut(name) {
+            person.password = password.to_owned();
+        }
+    }
+
     /// Whether tokens given to this user from now on have the role `shasta/admin`.
     pub fn set_admin(&self, name: &str, admin: bool) {
         if let Some(person) = self.world.state().people.persons.get_mut(name) {
@@ -105,6 +112,19 @@ impl Standin {
     /// Ends all of Keycloak's sessions: their refresh tokens are void.
     pub fn end_sessions(&self) {
         self.world.state().people.sessions.clear();
+    }
+
+    /// The refresh tokens that are good now, one for each session of Keycloak's; the oldest session first.
+    pub fn refresh_tokens(&self) -> Vec<String> {
+        let state = self.world.state();
+        let mut sessions: Vec<_> = state.people.sessions.iter().collect();
+        sessions.sort_by_key(|(number, _)| **number);
+        sessions.into_iter().map(|(_, session)| session.current.clone()).collect()
+    }
+
+    /// Makes all of Keycloak's access tokens bad from now on. Sessions stay.
+    pub fn void_access(&self) {
+        self.world.state().people.access.clear();
     }
 
     /// Seconds that a device has to leave between its questions.

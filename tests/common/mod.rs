@@ -5,6 +5,7 @@ pub(crate) mod desktop;
 mod issuer;
 pub(crate) mod peers;
 mod running;
+pub(crate) mod small_disk;
 mod wait;
 
 pub(crate) use issuer::{Issuer, signed_in};
@@ -99,9 +100,7 @@ impl Place {
 
     /// A daemon that answers already, as a command would have started it.
     pub(crate) fn start_daemon(&self) -> Daemon {
-        let mut daemon = self.program(COMMAND).args(["daemon", "--detached"]).stderr(Stdio::null()).spawn().unwrap();
-        assert_eq!(read_to_end(&mut daemon), "\n", "the daemon is ready");
-        Daemon(daemon)
+        Daemon::start(self.program(COMMAND))
     }
 
     /// The failures in a row that are on record for `podaac` or its login.

@@ -1,9 +1,18 @@
 //! A daemon that a test started itself: ended, and waited for, with the test.
 
 use std::ops::{Deref, DerefMut};
-use std::process::Child;
+use std::process::{Child, Command, Stdio};
 
-pub(crate) struct Daemon(pub(super) Child);
+pub(crate) struct Daemon(Child);
+
+impl Daemon {
+    /// The daemon of `command`, a bare `valetkey`, once it answers.
+    pub(crate) fn start(mut command: Command) -> Daemon {
+        let mut daemon = command.args(["daemon", "--detached"]).stderr(Stdio::null()).spawn().unwrap();
+        assert_eq!(super::read_to_end(&mut daemon), "\n", "the daemon is ready");
+        Daemon(daemon)
+    }
+}
 
 impl Deref for Daemon {
     type Target = Child;

@@ -67,7 +67,9 @@ fn refused(response: &Response, status: u16, asked: Asked, login: &str, host: &s
             Error::sign_in(login, format!("{host} wants something of you in a browser first: {description}"))
         }
         (Some("invalid_grant"), _) if asked == Asked::Refresh => {
-            Error::sign_in(login, format!("the session at {host} is over ({description})"))
+            // Of the second nobody knows for sure: the process that asked was killed, or the answer never came.
+            let why = "it ended there, or its last renewal was cut off before the new secret could be kept";
+            Error::sign_in(login, format!("the session at {host} is over ({description}): {why}"))
         }
         (Some("invalid_grant"), _) => Error::sign_in(
             login,
