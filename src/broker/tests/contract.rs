@@ -118,7 +118,10 @@ impl Stage<'_> {
         if text.lines().count() != 2 || error.hint().is_empty() || error.to_string().is_empty() {
             wrong.push(format!("no line and a hint: {text}"));
         }
-        if self.secrets().iter().any(|secret| text.contains(secret)) {
+        // As it crosses the socket, uncut; the start of a secret is one too.
+        let whole = text + &serde_json::to_string(error).unwrap();
+        let start = |secret: &String| secret.chars().take(20).collect::<String>();
+        if self.secrets().iter().any(|secret| whole.contains(&start(secret))) {
             wrong.push("a secret stands in the error".to_owned());
         }
         wrong
