@@ -55,6 +55,10 @@ impl User<'_> {
         let response = self.post(what, token, http).await?;
         let host = self.host();
         match response.status {
+            200..=299 if response.is_page() => Err(Error::unavailable(format!(
+                "{host} answered {} with a web page: a network that wants a sign-in, perhaps",
+                response.status
+            ))),
             200..=299 => {
                 let body: Option<Body> = serde_json::from_str(response.body.expose()).ok();
                 let token = body.map(|body| body.access_token).filter(|token| jwt::claims(token.expose()).is_some());

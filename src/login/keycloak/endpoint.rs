@@ -86,6 +86,7 @@ impl Endpoint {
         let request = Request { method: "GET", url, headers, body: None, limit: LIMIT, route: self.route.clone() };
         let response = self.send(request, http).await?;
         match response.status {
+            200 if response.is_page() => Err(Error::unavailable(format!("{issuer} answered 200 with a web page"))),
             200 => serde_json::from_str(response.body.expose())
                 .map_err(|_| Error::protocol(format!("the discovery document of {issuer} cannot be read"))),
             429 | 500..=599 => Err(Error::unavailable(format!("{issuer} answered {}", response.status))),

@@ -60,6 +60,10 @@ pub(super) fn judge(response: &Response, endpoint: &Url, urs: &Url) -> Verdict {
 pub(super) fn judge_diagnosis(response: &Response, endpoint: &Url, urs: &Url) -> Result<Answer, Error> {
     let (host, login) = (endpoint.host_str().unwrap_or_default(), urs.host_str().unwrap_or_default());
     match response.status {
+        // A page is no word about the token.
+        200 if response.is_page() => Err(Error::unavailable(format!(
+            "{host} wants a sign-in, and {login} answered 200 with a web page when asked why"
+        ))),
         200 => Err(Error::configuration(
             format!("{host} takes no bearer tokens ({login} accepts yours)"),
             "valetkey does not sign in there by password yet; or check endpoint: it usually ends in /s3credentials",
@@ -276,6 +280,7 @@ mod tests {
             Ok(Answer::Issued(_)) => panic!("a diagnosis issues nothing"),
         };
         assert_eq!(kind(200, "{}"), Kind::Configuration);
+        assert_eq!(kind(200, "<!DOCTYPE html>"), Kind::Unavailable, "a portal's");
         assert_eq!(kind(401, "{}"), Kind::LoginRequired);
         assert_eq!(kind(403, r#"{"error_description":"EULA Acceptance Failure"}"#), Kind::Denied);
         for (status, expected) in [

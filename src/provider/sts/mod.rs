@@ -173,6 +173,12 @@ mod tests {
     }
 
     #[test]
+    fn aws_needs_a_role_and_minio_none() {
+        assert!(build(&[("operation", "assume-role")]).unwrap_err().hint().contains("add role_arn"));
+        assert!(build(&[("endpoint", "https://minio.example.org")]).is_ok());
+    }
+
+    #[test]
     fn a_federation_token_without_a_bucket_could_do_nothing_and_is_refused() {
         let error = build(&[("operation", "federation-token")]).unwrap_err();
         assert!(error.hint().contains("add bucket"), "{}", error.text());

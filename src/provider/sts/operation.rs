@@ -54,14 +54,13 @@ impl Operation {
                 role_arn: role_arn.unwrap_or_default(),
                 session_name,
             }),
+            // MinIO assumes the key's own user: a role is needed where AWS is asked, and others say so themselves.
+            _ if role_arn.is_none() && settings.text("endpoint").is_none() => {
+                let fix = "add role_arn = \"arn:aws:iam::ACCOUNT:role/NAME\"";
+                Err(settings.refuse("role_arn", "it has no role_arn", fix))
+            }
             _ => Ok(Operation::AssumeRole {
-                role_arn: role_arn.ok_or_else(|| {
-                    settings.refuse(
-                        "role_arn",
-                        "it has no role_arn",
-                        "add role_arn = \"arn:aws:iam::ACCOUNT:role/NAME\"",
-                    )
-                })?,
+                role_arn: role_arn.unwrap_or_default(),
                 session_name,
                 external_id: settings.text("external_id").map(str::to_owned),
             }),
