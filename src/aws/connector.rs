@@ -11,7 +11,8 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
-use std::sync::{Arc, Mutex, PoisonError};
+use jiff::Timestamp;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use url::Url;
 
@@ -24,9 +25,15 @@ pub struct Connector {
     seen: Seen,
 }
 
-/// What came back last, as it came.
+/// What came back last, as it came, and when the request says that it was signed.
 #[derive(Debug, Clone, Default)]
-pub struct Seen(Arc<Mutex<Option<Result<Response, SendError>>>>);
+pub struct Seen(Arc<Mutex<Exchange>>);
+
+#[derive(Debug, Default)]
+struct Exchange {
+    signed: Option<Timestamp>,
+    outcome: Option<Result<Response, SendError>>,
+}
 
 impl Connector {
     pub fn new(http: Arc<dyn Http>, route: Route, limit: Duration) -> Connector {
@@ -40,11 +47,16 @@ impl Connector {
 
 impl Seen {
     pub fn take(&self) -> Option<Result<Response, SendError>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.exchange().outcome.take()
     }
 
-    fn keep(&self, outcome: &Result<Response, SendError>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome.clone());
+    /// This machine's clock, as the request was signed by it; None for one that is not signed.
+    pub fn signed(&self) -> Option<Timestamp> {
+        self.exchange().signed
+    }
+
+    fn exchange(&self) -> MutexGuard<'_, Exchange> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -52,9 +64,10 @@ impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let this = self.clone();
         HttpConnectorFuture::new(async move {
+            this.seen.exchange().signed = request.headers().get("x-amz-date").and_then(signing_time);
             let request = this.translate(&request)?;
             let outcome = this.http.send(request).await;
-            this.seen.keep(&outcome);
+            this.seen.exchange().outcome = Some(outcome.clone());
             let response = outcome.map_err(|error| ConnectorError::other(format!("{error:?}").into(), None))?;
             let status =
                 StatusCode::try_from(response.status).map_err(|error| ConnectorError::other(error.into(), None))?;
@@ -86,6 +99,10 @@ impl HttpClient for Connector {
         let limit = both.map_or(self.limit, |both| both.min(self.limit));
         SharedHttpConnector::new(Connector { limit, ..self.clone() })
     }
+}
+
+fn signing_time(stamp: &str) -> Option<Timestamp> {
+    Timestamp::strptime("%Y%m%dT%H%M%SZ%z", format!("{stamp}+0000")).ok()
 }
 
 /// STS is asked by POST, an instance by GET and PUT.

@@ -30,6 +30,8 @@ pub struct Kind {
     pub region: &'static str,
     /// Short names that stand for whole settings.
     pub presets: &'static [Preset],
+    /// A key that such settings cannot do without although not all need it: `add` asks for it.
+    pub lacks: fn(&Settings) -> Option<&'static str>,
     pub build: fn(&Settings) -> Result<Arc<dyn Provider>, Error>,
 }
 
