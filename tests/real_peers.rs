@@ -1,5 +1,7 @@
 //! Real peers: moto as STS and S3, the AWS CLI and boto3 as users' programs, with the profile that `configure` wrote.
 //!
+//! moto checks signatures and the policies of users and roles where it is told to; a session's policy it only keeps.
+//!
 //! They are found by `VALETKEY_PEERS` (a directory of programs, such as a Python environment's `bin`) or on PATH; see
 //! `tests/peers/requirements.txt`. Where one is missing this is skipped, but not in CI.
 

@@ -21,5 +21,7 @@ read = policy("s3:GetObject", {"Resource": f"arn:aws:s3:::{bucket}/{key}"})
 iam.put_role_policy(RoleName=role, PolicyName="read", PolicyDocument=read)
 iam.put_user_policy(UserName="ada", PolicyName="assume", PolicyDocument=policy("sts:AssumeRole", {"Resource": arn}))
 keys = iam.create_access_key(UserName="ada")["AccessKey"]
-urllib.request.urlopen(urllib.request.Request(f"{endpoint}/moto-api/reset-auth", data=b"0", method="POST")).read()
+# Not as a form, which moto would read as one.
+checks = urllib.request.Request(f"{endpoint}/moto-api/reset-auth", data=b"0", headers={"Content-Type": "text/plain"})
+urllib.request.urlopen(checks).read()
 print(json.dumps({"AccessKeyId": keys["AccessKeyId"], "SecretAccessKey": keys["SecretAccessKey"]}))
