@@ -82,6 +82,12 @@ impl HttpConnector for Connector {
 }
 
 impl Connector {
+    /// Whoever asks an address that may not be there (an instance's) is in more of a hurry than we are.
+    fn limit_within(&self, settings: &HttpConnectorSettings) -> Duration {
+        let both = settings.connect_timeout().zip(settings.read_timeout()).map(|(connect, read)| connect + read);
+        both.map_or(self.limit, |both| both.min(self.limit))
+    }
+
     fn translate(&self, request: &HttpRequest) -> Result<Request, ConnectorError> {
         let method = METHODS.into_iter().find(|known| *known == request.method());
         let method = method.ok_or_else(|| ConnectorError::user("a method that no issuer is asked with".into()))?;
@@ -94,10 +100,7 @@ impl Connector {
 
 impl HttpClient for Connector {
     fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        // Whoever asks an address that may not be there (an instance's) is in more of a hurry than we are.
-        let both = settings.connect_timeout().zip(settings.read_timeout()).map(|(connect, read)| connect + read);
-        let limit = both.map_or(self.limit, |both| both.min(self.limit));
-        SharedHttpConnector::new(Connector { limit, ..self.clone() })
+        SharedHttpConnector::new(Connector { limit: self.limit_within(settings), ..self.clone() })
     }
 }
 
@@ -146,6 +149,19 @@ mod tests {
             assert_eq!(answer.headers().get("x-odd"), None);
             assert_eq!(seen.take().unwrap().unwrap().body.expose(), body);
         }
+    }
+
+    #[test]
+    fn a_client_in_a_hurry_is_not_kept_waiting_for_as_long_as_we_would() {
+        let (ours, second) = (Duration::from_secs(20), Duration::from_secs(1));
+        let connector = Connector::new(Arc::new(Mirror), Route::default(), ours);
+        let limit = |connect, read| {
+            let settings = HttpConnectorSettings::builder().connect_timeout(connect).read_timeout(read).build();
+            connector.limit_within(&settings)
+        };
+        assert_eq!(limit(second, second), 2 * second);
+        assert_eq!(limit(ours, ours), ours);
+        assert_eq!(connector.limit_within(&HttpConnectorSettings::builder().build()), ours);
     }
 
     #[tokio::test]

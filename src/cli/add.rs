@@ -10,7 +10,7 @@ use crate::config::{Addition, Config, added};
 use crate::error::Error;
 use crate::login;
 use crate::ports::Prompt;
-use crate::provider::{self, Kind, Preset};
+use crate::provider::{self, Kind, Lack, Preset};
 use crate::settings::{Key, Settings};
 use crate::system::config_file;
 use crate::system::prompt::Terminal;
@@ -51,12 +51,12 @@ fn judge_for(args: &Args, given: &[(String, String)], prompt: &dyn Prompt) -> Re
         return Err(Error::configuration("nobody is there to ask for the profile's name", fix));
     }
     match missing(kind, &settings, &Settings::default(), Path::new("/")) {
-        Ok(Some(key)) => {
+        Ok(Some((key, true))) => {
             let option = option_of(key);
             Err(Error::configuration(format!("--{option} is missing"), format!("--{option}: {}", key.help)))
         }
         // A value that is none is the config's affair, which says so with the rest.
-        Ok(None) | Err(_) => Ok(()),
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 
@@ -204,19 +204,23 @@ fn merged(kind: &Kind, preset: Option<&Preset>, given: &[(String, String)]) -> R
     Ok(settings)
 }
 
-/// The first key that these settings cannot do without.
+/// The first key that these settings lack, and whether they cannot do without.
 fn missing(
     kind: &'static Kind,
     settings: &[(String, String)],
     blank: &Settings,
     home: &Path,
-) -> Result<Option<&'static Key>, Error> {
+) -> Result<Option<(&'static Key, bool)>, Error> {
     let there = |key: &Key| settings.iter().any(|(name, _)| name == key.name);
     if let Some(key) = kind.keys.iter().find(|key| key.required && !there(key)) {
-        return Ok(Some(key));
+        return Ok(Some((key, true)));
     }
-    let lacking = (kind.lacks)(&read(kind, settings, blank, home)?);
-    Ok(kind.keys.iter().find(|key| Some(key.name) == lacking && !there(key)))
+    let (lacking, needed) = match (kind.lacks)(&read(kind, settings, blank, home)?) {
+        Some(Lack::Needed(name)) => (name, true),
+        Some(Lack::Wanted(name)) => (name, false),
+        None => return Ok(None),
+    };
+    Ok(kind.keys.iter().find(|key| key.name == lacking && !there(key)).map(|key| (key, needed)))
 }
 
 /// With what a person adds where something is missing.
@@ -227,8 +231,16 @@ fn completed(
     home: &Path,
     prompt: &dyn Prompt,
 ) -> Result<Vec<(String, String)>, Error> {
-    while let Some(key) = missing(kind, &settings, blank, home)? {
-        settings.push((key.name.to_owned(), prompt.ask(&format!("{} ({}): ", key.name, key.help))?));
+    while let Some((key, needed)) = missing(kind, &settings, blank, home)? {
+        if !needed && !prompt.someone() {
+            break;
+        }
+        let without = if needed { "" } else { "; Enter for none" };
+        let answer = prompt.ask(&format!("{} ({}{without}): ", key.name, key.help))?;
+        if !needed && answer.is_empty() {
+            break;
+        }
+        settings.push((key.name.to_owned(), answer));
     }
     Ok(settings)
 }

@@ -66,12 +66,13 @@ fn a_person_is_asked_for_what_these_settings_need_and_for_nothing_else() {
     let person = Person::new(&["my-bucket"]);
     let federation = ["sts", "x", "--operation", "federation-token"];
     assert_eq!(settings(&federation, &person).unwrap()[1], ("bucket".into(), "my-bucket".into()));
-    for enough in [
-        &["sts", "x", "--role-arn", ROLE][..],
-        &["sts", "x", "--operation", "session-token"],
-        &["sts", "x", "--endpoint", "https://minio.example.org"],
-        &["podaac"],
-    ] {
+    let elsewhere = ["sts", "x", "--endpoint", "https://minio.example.org"];
+    let person = Person::new(&[""]);
+    assert_eq!(settings(&elsewhere, &person).unwrap().len(), 1, "MinIO needs no role");
+    assert!(person.heard().contains("Enter for none"), "{}", person.heard());
+    assert_eq!(settings(&elsewhere, &Person::new(&["arn:aws:iam:::role/r"])).unwrap().len(), 2, "and Ceph does");
+    assert_eq!(settings(&elsewhere, &Nobody).unwrap().len(), 1);
+    for enough in [&["sts", "x", "--role-arn", ROLE][..], &["sts", "x", "--operation", "session-token"], &["podaac"]] {
         assert!(settings(enough, &Person::new(&[])).is_ok(), "{enough:?}");
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::aws::CallError;
 use crate::error::Error;
+use crate::provider::Lack;
 use crate::settings::Settings;
 use aws_sdk_sts::Client;
 use aws_sdk_sts::types::Credentials;
@@ -90,14 +91,15 @@ impl Operation {
     }
 }
 
-/// The key without which these settings are of no use, if it is missing.
-pub(super) fn lacks(settings: &Settings, aws: bool) -> Option<&'static str> {
+/// What these settings lack for their operation.
+pub(super) fn lacks(settings: &Settings, aws: bool) -> Option<Lack> {
     let missing = |key: &str| settings.list(key).is_empty();
     match settings.text("operation").unwrap_or(NAMES[0]) {
         "session-token" => None,
-        "federation-token" => (missing("bucket") && missing("statements")).then_some("bucket"),
-        // MinIO needs none: the key's own policy, or the token's, says what may be done.
-        _ => (aws && missing("role_arn")).then_some("role_arn"),
+        "federation-token" => (missing("bucket") && missing("statements")).then_some(Lack::Needed("bucket")),
+        // Ceph needs one, too; to MinIO the key's own policy, or the token's, says what may be done.
+        _ if aws => missing("role_arn").then_some(Lack::Needed("role_arn")),
+        _ => missing("role_arn").then_some(Lack::Wanted("role_arn")),
     }
 }
 
@@ -110,7 +112,7 @@ fn without_role(settings: &Settings, operation: &str) -> Result<(), Error> {
 
 /// The role. To AWS it must be an ARN of AWS'; to all others it is a word of their own.
 fn role(settings: &Settings, aws: bool) -> Result<Option<String>, Error> {
-    if let Some(missing) = lacks(settings, aws) {
+    if let Some(Lack::Needed(missing)) = lacks(settings, aws) {
         return Err(settings.refuse(missing, "it has no role_arn", format!("add role_arn = \"{ROLE}\"")));
     }
     let role = settings.text("role_arn");

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ports::{Request, Response, SendError};
+use crate::provider::Lack;
 use crate::wire::Kind as ErrorKind;
 use std::path::Path;
 use std::sync::Mutex;
@@ -90,10 +91,10 @@ fn a_role_of_aws_is_an_arn_with_an_account_and_any_other_is_the_issuers_word() {
 #[test]
 fn what_settings_lack_is_known_before_they_are_refused() {
     let lacks = |values: &[(&str, &str)]| (KIND.lacks)(&settings(values));
-    assert_eq!(lacks(&[]), Some("role_arn"));
-    assert_eq!(lacks(&[ELSEWHERE]), None);
+    assert_eq!(lacks(&[]), Some(Lack::Needed("role_arn")));
+    assert_eq!(lacks(&[ELSEWHERE]), Some(Lack::Wanted("role_arn")));
     assert_eq!(lacks(&[ROLE]), None);
-    assert_eq!(lacks(&[("operation", "federation-token")]), Some("bucket"));
+    assert_eq!(lacks(&[("operation", "federation-token")]), Some(Lack::Needed("bucket")));
     assert_eq!(lacks(&[("operation", "session-token")]), None);
 }
 
@@ -102,15 +103,14 @@ fn what_settings_lack_is_known_before_they_are_refused() {
 struct Says {
     status: u16,
     body: String,
+    date: Option<&'static str>,
     sent: Mutex<Vec<Request>>,
 }
 
 impl Http for Says {
     fn send(&self, request: Request) -> Later<'_, Result<Response, SendError>> {
         self.sent.lock().unwrap().push(request);
-        // Not of an error: there it would be compared with the clock by which the SDK signs, which is the machine's.
-        let date = (self.status == 200).then(|| ("date".to_owned(), "Mon, 23 Nov 2026 13:00:00 GMT".to_owned()));
-        let headers = date.into_iter().collect();
+        let headers = self.date.iter().map(|date| ("date".to_owned(), (*date).to_owned())).collect();
         let response = Response { status: self.status, headers, body: Secret::new(&self.body) };
         Box::pin(std::future::ready(Ok(response)))
     }
@@ -118,7 +118,9 @@ impl Http for Says {
 
 /// What comes of these settings with an access key, or a token for a web identity; the one body that was sent.
 async fn issued(values: &[(&str, &str)], status: u16, body: &str) -> (Result<Answer, Error>, String) {
-    let says = Arc::new(Says { status, body: body.to_owned(), sent: Mutex::default() });
+    // Of an error the Date is compared with the clock by which the SDK signs, which is the machine's.
+    let date = (status == 200 || status == 403).then_some("Mon, 23 Nov 2015 13:00:00 GMT");
+    let says = Arc::new(Says { status, body: body.to_owned(), date, sent: Mutex::default() });
     let http: Arc<dyn Http> = says.clone();
     let sts = build(values).unwrap();
     let access = match sts.need() {
@@ -185,4 +187,19 @@ async fn a_bare_error_is_read_and_so_is_minios() {
         <RequestId>1</RequestId></ErrorResponse>";
     let (answer, _) = issued(&values, 503, minio).await;
     assert_eq!(answer.unwrap_err().kind(), ErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_far_off_is_told_with_the_time_of_the_signature_and_the_issuers() {
+    let bare = "<Error><Code>AccessDenied</Code></Error>";
+    let (answer, _) = issued(&[("role_arn", "arn:aws:iam:::role/r"), ELSEWHERE], 403, bare).await;
+    let error = answer.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert!(
+        error.text().contains(" ahead: 20") && error.text().contains("2015-11-23T13:00:00Z there"),
+        "{}",
+        error.text()
+    );
+    let (unsigned, _) = issued(&[("operation", "web-identity"), ELSEWHERE], 403, bare).await;
+    assert!(matches!(unsigned, Ok(Answer::Rejected(_))), "nothing is signed, so no clock is to blame");
 }
