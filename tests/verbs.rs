@@ -70,3 +70,20 @@ fn a_removed_profile_is_gone_and_its_login_stays() {
     credentials(&place.helper("podaac"));
     assert_eq!(issuer.standin.count(Standin::TEA), 2, "once at login, once now");
 }
+
+#[test]
+fn what_add_cannot_do_with_its_words_is_a_mistake_of_usage_and_nothing_is_written() {
+    let place = Place::new();
+    for (words, said) in [
+        (&["add"][..], "valetkey add --help"),
+        (&["add", "podaack"], "did you mean podaac?"),
+        (&["add", "podaac", "--bucket", "b"], "no --bucket"),
+        (&["add", "sts", "x"], "--role-arn is missing"),
+        (&["add", "sts", "x", "--read-only", "--write-only"], "cannot be used with '--write-only'"),
+    ] {
+        let refused = place.command(words);
+        assert_eq!(refused.status.code(), Some(2), "{words:?}: {}", stderr(&refused));
+        assert!(stderr(&refused).contains(said), "{words:?}: {}", stderr(&refused));
+    }
+    assert!(!place.config_file().exists());
+}

@@ -11,7 +11,8 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
-use std::sync::{Arc, Mutex, PoisonError};
+use jiff::Timestamp;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use url::Url;
 
@@ -24,9 +25,15 @@ pub struct Connector {
     seen: Seen,
 }
 
-/// What came back last, as it came.
+/// What came back last, as it came, and when the request says that it was signed.
 #[derive(Debug, Clone, Default)]
-pub struct Seen(Arc<Mutex<Option<Result<Response, SendError>>>>);
+pub struct Seen(Arc<Mutex<Exchange>>);
+
+#[derive(Debug, Default)]
+struct Exchange {
+    signed: Option<Timestamp>,
+    outcome: Option<Result<Response, SendError>>,
+}
 
 impl Connector {
     pub fn new(http: Arc<dyn Http>, route: Route, limit: Duration) -> Connector {
@@ -40,11 +47,16 @@ impl Connector {
 
 impl Seen {
     pub fn take(&self) -> Option<Result<Response, SendError>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.exchange().outcome.take()
     }
 
-    fn keep(&self, outcome: &Result<Response, SendError>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome.clone());
+    /// This machine's clock, as the request was signed by it; None for one that is not signed.
+    pub fn signed(&self) -> Option<Timestamp> {
+        self.exchange().signed
+    }
+
+    fn exchange(&self) -> MutexGuard<'_, Exchange> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -52,9 +64,10 @@ impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let this = self.clone();
         HttpConnectorFuture::new(async move {
+            this.seen.exchange().signed = request.headers().get("x-amz-date").and_then(signing_time);
             let request = this.translate(&request)?;
             let outcome = this.http.send(request).await;
-            this.seen.keep(&outcome);
+            this.seen.exchange().outcome = Some(outcome.clone());
             let response = outcome.map_err(|error| ConnectorError::other(format!("{error:?}").into(), None))?;
             let status =
                 StatusCode::try_from(response.status).map_err(|error| ConnectorError::other(error.into(), None))?;
@@ -69,6 +82,12 @@ impl HttpConnector for Connector {
 }
 
 impl Connector {
+    /// Whoever asks an address that may not be there (an instance's) is in more of a hurry than we are.
+    fn limit_within(&self, settings: &HttpConnectorSettings) -> Duration {
+        let both = settings.connect_timeout().zip(settings.read_timeout()).map(|(connect, read)| connect + read);
+        both.map_or(self.limit, |both| both.min(self.limit))
+    }
+
     fn translate(&self, request: &HttpRequest) -> Result<Request, ConnectorError> {
         let method = METHODS.into_iter().find(|known| *known == request.method());
         let method = method.ok_or_else(|| ConnectorError::user("a method that no issuer is asked with".into()))?;
@@ -81,11 +100,12 @@ impl Connector {
 
 impl HttpClient for Connector {
     fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        // Whoever asks an address that may not be there (an instance's) is in more of a hurry than we are.
-        let both = settings.connect_timeout().zip(settings.read_timeout()).map(|(connect, read)| connect + read);
-        let limit = both.map_or(self.limit, |both| both.min(self.limit));
-        SharedHttpConnector::new(Connector { limit, ..self.clone() })
+        SharedHttpConnector::new(Connector { limit: self.limit_within(settings), ..self.clone() })
     }
+}
+
+fn signing_time(stamp: &str) -> Option<Timestamp> {
+    Timestamp::strptime("%Y%m%dT%H%M%SZ%z", format!("{stamp}+0000")).ok()
 }
 
 /// STS is asked by POST, an instance by GET and PUT.
@@ -129,6 +149,19 @@ mod tests {
             assert_eq!(answer.headers().get("x-odd"), None);
             assert_eq!(seen.take().unwrap().unwrap().body.expose(), body);
         }
+    }
+
+    #[test]
+    fn a_client_in_a_hurry_is_not_kept_waiting_for_as_long_as_we_would() {
+        let (ours, second) = (Duration::from_secs(20), Duration::from_secs(1));
+        let connector = Connector::new(Arc::new(Mirror), Route::default(), ours);
+        let limit = |connect, read| {
+            let settings = HttpConnectorSettings::builder().connect_timeout(connect).read_timeout(read).build();
+            connector.limit_within(&settings)
+        };
+        assert_eq!(limit(second, second), 2 * second);
+        assert_eq!(limit(ours, ours), ours);
+        assert_eq!(connector.limit_within(&HttpConnectorSettings::builder().build()), ours);
     }
 
     #[tokio::test]

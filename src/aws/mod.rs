@@ -67,6 +67,7 @@ impl Address {
 
     /// What it means that a call with access of this form did not succeed.
     pub fn refusal(&self, seen: &Seen, error: &CallError, need: Need) -> Refusal {
-        refusal::refusal(seen.take(), &**error, &self.host(), &self.route, need)
+        let asked = refusal::Asked { host: &self.host(), route: &self.route, need, signed: seen.signed() };
+        asked.refusal(seen.take(), &**error)
     }
 }

@@ -179,7 +179,7 @@ mod tests {
 
     fn fingerprint(access: &str) -> Fingerprint {
         let text = format!(
-            "[profiles.p]\nprovider = \"sts\"\nrole_arn = \"arn\"\nbucket = \"bbb\"\naccess = \"{access}\"\nlogin = \"l\"\n[logins.l]\nkind = \"aws\"\n"
+            "[profiles.p]\nprovider = \"sts\"\nrole_arn = \"arn:aws:iam::1:role/r\"\nbucket = \"bbb\"\naccess = \"{access}\"\nlogin = \"l\"\n[logins.l]\nkind = \"aws\"\n"
         );
         let config = Config::parse(&text, Path::new("/c"), Path::new("/h")).unwrap();
         let login = Fingerprint::of_login(config.login("l").unwrap(), "v1", "k");

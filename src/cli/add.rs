@@ -1,4 +1,8 @@
-//! `valetkey add PRESET|PROVIDER [NAME]`: a profile for the config, its options made from the kinds' own keys.
+//! `valetkey add [PRESET|PROVIDER] [NAME]`: a profile for the config; what it lacks is asked of a person.
+
+mod options;
+
+pub(super) use options::{given, with_kinds};
 
 use super::context::Context;
 use crate::access::Need;
@@ -6,20 +10,19 @@ use crate::config::{Addition, Config, added};
 use crate::error::Error;
 use crate::login;
 use crate::ports::Prompt;
-use crate::provider::{self, Kind, Preset};
+use crate::provider::{self, Kind, Lack, Preset};
 use crate::settings::{Key, Settings};
 use crate::system::config_file;
 use crate::system::prompt::Terminal;
 use crate::wire::{NAME_RULE, valid_name};
-use clap::{Arg, ArgMatches, Command};
-use std::collections::BTreeMap;
+use options::{choices, meant, option_of};
 use std::path::Path;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A preset, or a kind of provider (see below)
+    /// A preset, or a kind of provider (see below); chosen from a list if not given
     #[arg(value_name = "PRESET|PROVIDER")]
-    what: String,
+    what: Option<String>,
     /// The profile's name; the preset's if not given
     name: Option<String>,
     /// A setting of the login that is added beside it: token_url=https://.., username=ada, kind=keycloak
@@ -27,56 +30,42 @@ pub(super) struct Args {
     login_set: Vec<(String, String)>,
 }
 
-/// Adds to `add` an option for each key of each provider, and the lists of kinds and presets to its help.
-pub(super) fn with_kinds(command: Command) -> Command {
-    let mut options: BTreeMap<&'static str, (&'static Key, Vec<&'static str>)> = BTreeMap::new();
-    for kind in provider::KINDS {
-        for key in kind.keys {
-            options.entry(key.name).or_insert((key, Vec::new())).1.push(kind.name);
-        }
-    }
-    command.mut_subcommand("add", |mut add| {
-        add = add.arg(Arg::new("login").long("login").value_name("LOGIN").help("The login that signs in for it"));
-        for (name, (key, kinds)) in options {
-            let long = name.replace('_', "-");
-            add = add.arg(Arg::new(name).long(long).value_name("VALUE").help(format!(
-                "{} [{}]",
-                key.help,
-                kinds.join(", ")
-            )));
-        }
-        add.after_help(kinds_help())
-    })
+/// What is wrong with the words themselves, before anything is read, asked or written: a mistake of usage.
+pub(super) fn judge(args: &Args, given: &[(String, String)]) -> Result<(), Error> {
+    judge_for(args, given, &Terminal)
 }
 
-fn kinds_help() -> String {
-    let mut text = "Providers:\n".to_owned();
-    for kind in provider::KINDS {
-        text += &format!("  {:<14} {}\n", kind.name, kind.summary);
+fn judge_for(args: &Args, given: &[(String, String)], prompt: &dyn Prompt) -> Result<(), Error> {
+    let Some(what) = &args.what else {
+        let fix = "name a preset or a provider; the list: valetkey add --help";
+        let unsaid = || Error::configuration("nobody is there to choose what is to be added", fix);
+        return if prompt.someone() { Ok(()) } else { Err(unsaid()) };
+    };
+    let (kind, preset) = find(what)?;
+    let settings = merged(kind, preset, given)?;
+    if prompt.someone() {
+        return Ok(());
     }
-    text += "\nPresets:\n";
-    for preset in provider::KINDS.iter().flat_map(|kind| kind.presets) {
-        text += &format!("  {:<14} {}\n", preset.name, preset.opens);
+    if args.name.is_none() && preset.is_none() {
+        let fix = format!("name it: valetkey add {} NAME", kind.name);
+        return Err(Error::configuration("nobody is there to ask for the profile's name", fix));
     }
-    text
-}
-
-/// The settings among the options of `add`.
-pub(super) fn given(matches: &ArgMatches) -> Vec<(String, String)> {
-    let keys = provider::KINDS.iter().flat_map(|kind| kind.keys).map(|key| key.name).chain(["login"]);
-    let mut found: Vec<(String, String)> = Vec::new();
-    for name in keys {
-        if let Ok(Some(value)) = matches.try_get_one::<String>(name)
-            && !found.iter().any(|(known, _)| known == name)
-        {
-            found.push((name.to_owned(), value.clone()));
+    match missing(kind, &settings, &Settings::default(), Path::new("/")) {
+        Ok(Some((key, true))) => {
+            let option = option_of(key);
+            Err(Error::configuration(format!("--{option} is missing"), format!("--{option}: {}", key.help)))
         }
+        // A value that is none is the config's affair, which says so with the rest.
+        Ok(_) | Err(_) => Ok(()),
     }
-    found
 }
 
 pub(super) fn run(context: &Context, args: &Args, given: Vec<(String, String)>) -> Result<(), Error> {
-    let (kind, preset) = find(&args.what)?;
+    let what = match &args.what {
+        Some(what) => what.clone(),
+        None => chosen(&Terminal)?.to_owned(),
+    };
+    let (kind, preset) = find(&what)?;
     let name = args.name.clone().or_else(|| preset.map(|preset| preset.name.to_owned()));
     let name = match name {
         Some(name) => name,
@@ -85,11 +74,13 @@ pub(super) fn run(context: &Context, args: &Args, given: Vec<(String, String)>) 
     if !valid_name(&name) {
         return Err(Error::configuration("this cannot be a profile's name", NAME_RULE));
     }
-    let settings = settings(kind, preset, given)?;
     let file = &context.paths.config_file;
+    let blank = Settings::new(file, &format!("profiles.{name}"), None);
+    let home = &context.paths.home;
+    let settings = completed(kind, merged(kind, preset, &given)?, &blank, home, &Terminal)?;
     let text = config_file::read_text(file)?.unwrap_or_default();
     let config = Config::parse(&text, file, &context.paths.home)?;
-    let need = need(kind, &name, &settings, &config, &context.paths.home)?;
+    let need = (kind.build)(&read(kind, &settings, &blank, home)?)?.need();
     let mut login_settings: Vec<_> = args.login_set.iter().filter(|(key, _)| key != "kind").cloned().collect();
     let login = login(kind, need, &settings, &args.login_set, &mut login_settings, &config)?;
     let addition = Addition { profile: name.clone(), provider: kind.name, login, login_settings, settings };
@@ -102,15 +93,17 @@ pub(super) fn run(context: &Context, args: &Args, given: Vec<(String, String)>) 
     Ok(())
 }
 
-/// What the provider will want of its login.
-fn need(kind: &Kind, name: &str, settings: &[(String, String)], config: &Config, home: &Path) -> Result<Need, Error> {
-    let mut read = Settings::new(&config.file, &format!("profiles.{name}"), None);
-    for (name, text) in settings {
-        if let Some(key) = kind.keys.iter().find(|key| key.name == name) {
-            read.insert(key, vec![text.clone()], None, home)?;
+/// These settings as the provider reads them; `blank` says for which profile of which file.
+fn read(kind: &Kind, settings: &[(String, String)], blank: &Settings, home: &Path) -> Result<Settings, Error> {
+    let mut read = blank.clone();
+    for key in kind.keys {
+        let texts: Vec<String> =
+            settings.iter().filter(|(name, _)| name == key.name).map(|(_, text)| text.clone()).collect();
+        if !texts.is_empty() {
+            read.insert(key, texts, None, home)?;
         }
     }
-    Ok((kind.build)(&read)?.need())
+    Ok(read)
 }
 
 /// Name and kind of the login that is added where it is not there yet; None where none needs a table of its own. Where
@@ -184,36 +177,87 @@ fn find(what: &str) -> Result<(&'static Kind, Option<&'static Preset>), Error> {
     Err(Error::configuration(format!("there is no preset or provider {}", crate::error::printable(what)), fix))
 }
 
-/// The preset's settings, what was given, and what a person adds where something is missing.
-fn settings(
-    kind: &Kind,
-    preset: Option<&Preset>,
-    given: Vec<(String, String)>,
-) -> Result<Vec<(String, String)>, Error> {
+/// The preset's settings and what was given, which wins.
+fn merged(kind: &Kind, preset: Option<&Preset>, given: &[(String, String)]) -> Result<Vec<(String, String)>, Error> {
+    let known = |name: &str| name == "login" || kind.keys.iter().any(|key| key.name == name);
     let mut settings: Vec<(String, String)> = Vec::new();
     for (key, value) in preset.map_or(&[][..], |preset| preset.settings) {
-        settings.push(((*key).to_owned(), (*value).to_owned()));
+        if !given.iter().any(|(name, _)| meant(kind, name) == *key) {
+            settings.push(((*key).to_owned(), (*value).to_owned()));
+        }
     }
-    for (key, value) in given {
-        if key != "login" && !kind.keys.iter().any(|known| known.name == key) {
-            let option = key.replace('_', "-");
-            return Err(Error::configuration(
-                format!("provider {} has no --{option}", kind.name),
-                "its options: valetkey add --help",
-            ));
+    for (name, value) in given {
+        let key = meant(kind, name);
+        if !known(key) {
+            let keys = provider::KINDS.iter().flat_map(|kind| kind.keys);
+            let option = keys.into_iter().find(|key| key.name == name).map_or_else(|| name.clone(), option_of);
+            let fix = format!("its options are those with {} in: valetkey add --help", kind.name);
+            return Err(Error::configuration(format!("provider {} has no --{option}", kind.name), fix));
         }
-        settings.retain(|(known, _)| *known != key);
-        settings.push((key, value));
-    }
-    for key in kind.keys.iter().filter(|key| key.required) {
-        if settings.iter().any(|(known, _)| known == key.name) {
-            continue;
+        if key != name && given.iter().any(|(other, _)| other == key) {
+            let (one, other) = (name.replace('_', "-"), key.replace('_', "-"));
+            let message = format!("--{one} and --{other} are the same to provider {}", kind.name);
+            return Err(Error::configuration(message, format!("give one of --{one} and --{other}")));
         }
-        if !Terminal.someone() {
-            let option = key.name.replace('_', "-");
-            return Err(Error::configuration(format!("--{option} is missing"), format!("--{option}: {}", key.help)));
-        }
-        settings.push((key.name.to_owned(), Terminal.ask(&format!("{} ({}): ", key.name, key.help))?));
+        settings.push((key.to_owned(), value.clone()));
     }
     Ok(settings)
 }
+
+/// The first key that these settings lack, and whether they cannot do without.
+fn missing(
+    kind: &'static Kind,
+    settings: &[(String, String)],
+    blank: &Settings,
+    home: &Path,
+) -> Result<Option<(&'static Key, bool)>, Error> {
+    let there = |key: &Key| settings.iter().any(|(name, _)| name == key.name);
+    if let Some(key) = kind.keys.iter().find(|key| key.required && !there(key)) {
+        return Ok(Some((key, true)));
+    }
+    let (lacking, needed) = match (kind.lacks)(&read(kind, settings, blank, home)?) {
+        Some(Lack::Needed(name)) => (name, true),
+        Some(Lack::Wanted(name)) => (name, false),
+        None => return Ok(None),
+    };
+    Ok(kind.keys.iter().find(|key| key.name == lacking && !there(key)).map(|key| (key, needed)))
+}
+
+/// With what a person adds where something is missing.
+fn completed(
+    kind: &'static Kind,
+    mut settings: Vec<(String, String)>,
+    blank: &Settings,
+    home: &Path,
+    prompt: &dyn Prompt,
+) -> Result<Vec<(String, String)>, Error> {
+    while let Some((key, needed)) = missing(kind, &settings, blank, home)? {
+        if !needed && !prompt.someone() {
+            break;
+        }
+        let without = if needed { "" } else { "; Enter for none" };
+        let answer = prompt.ask(&format!("{} ({}{without}): ", key.name, key.help))?;
+        if !needed && answer.is_empty() {
+            break;
+        }
+        settings.push((key.name.to_owned(), answer));
+    }
+    Ok(settings)
+}
+
+/// What a person picks of all that can be added.
+fn chosen(prompt: &dyn Prompt) -> Result<&'static str, Error> {
+    let choices = choices();
+    for (index, (name, opens)) in choices.iter().enumerate() {
+        prompt.tell(&format!("{:>3}  {name:<14} {opens}", index + 1));
+    }
+    let answer = prompt.ask("Number or name: ")?;
+    let by_number = answer.parse::<usize>().ok().and_then(|number| choices.get(number.checked_sub(1)?));
+    match by_number {
+        Some((name, _)) => Ok(name),
+        None => find(&answer).map(|(kind, preset)| preset.map_or(kind.name, |preset| preset.name)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -92,6 +92,13 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    let given = matches.subcommand_matches("add").map(add::given).unwrap_or_default();
+    if let Verb::Add(args) = &cli.verb
+        && let Err(misuse) = add::judge(args, &given)
+    {
+        crate::wire::tell(&misuse.text());
+        return ExitCode::from(2);
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -99,7 +106,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let done = runtime.block_on(dispatch(cli.verb, &matches));
+    let done = runtime.block_on(dispatch(cli.verb, given));
     // A keyring or disk that hangs has a thread of its own; it is not waited for.
     runtime.shutdown_background();
     match done {
@@ -111,13 +118,11 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
-async fn dispatch(verb: Verb, matches: &clap::ArgMatches) -> Result<(), Error> {
+/// `given`: the settings of `add`, whose options are made from the providers' keys.
+async fn dispatch(verb: Verb, given: Vec<(String, String)>) -> Result<(), Error> {
     match verb {
         Verb::Demo(args) => demo::run(&args).await,
-        Verb::Add(args) => {
-            let given = matches.subcommand_matches("add").map(add::given).unwrap_or_default();
-            add::run(&Context::new()?, &args, given)
-        }
+        Verb::Add(args) => add::run(&Context::new()?, &args, given),
         Verb::Login(args) => {
             let context = Context::new()?;
             tokio::select! {

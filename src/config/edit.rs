@@ -2,9 +2,10 @@
 
 use super::Config;
 use crate::error::Error;
-use crate::settings::read_duration;
+use crate::provider;
+use crate::settings::{Shape, read_duration};
 use std::path::Path;
-use toml_edit::{DocumentMut, Item, Table, value};
+use toml_edit::{Array, DocumentMut, Item, Table, value};
 
 /// A profile to be added, with the login it needs if there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,7 @@ pub struct Addition {
     pub login: Option<(String, &'static str)>,
     /// Of that login. Refused where there is one of that name already.
     pub login_settings: Vec<(String, String)>,
+    /// Of the profile. A list has an entry for each of its texts.
     pub settings: Vec<(String, String)>,
 }
 
@@ -49,7 +51,15 @@ pub fn added(text: &str, addition: &Addition, file: &Path, home: &Path) -> Resul
     }
     let mut table = Table::new();
     table.insert("provider", value(addition.provider));
+    let kind = provider::KINDS.iter().find(|kind| kind.name == addition.provider);
+    let keys = kind.map_or(&[][..], |kind| kind.keys);
     for (name, text) in &addition.settings {
+        if keys.iter().any(|key| key.name == name && key.shape == Shape::List) {
+            if let Some(texts) = table.entry(name).or_insert(value(Array::new())).as_array_mut() {
+                texts.push(text);
+            }
+            continue;
+        }
         let plain_seconds = name == "duration" && read_duration(text).is_some() && text.parse::<i64>().is_ok();
         match text.parse::<i64>() {
             Ok(seconds) if plain_seconds => table.insert(name, value(seconds)),

@@ -28,6 +28,7 @@ pub const KIND: Kind = Kind {
     logins: &["keycloak", "token"],
     region: "us-east-1",
     presets: &[],
+    lacks: |_| None,
     build: |settings| Ok(Arc::new(Cray::new(settings)?)),
 };
 

@@ -30,7 +30,18 @@ pub struct Kind {
     pub region: &'static str,
     /// Short names that stand for whole settings.
     pub presets: &'static [Preset],
+    /// What such settings lack although not all need it: `add` asks for it.
+    pub lacks: fn(&Settings) -> Option<Lack>,
     pub build: fn(&Settings) -> Result<Arc<dyn Provider>, Error>,
+}
+
+/// A key that is missing from settings of its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lack {
+    /// They are of no use without it.
+    Needed(&'static str),
+    /// Some issuers of that kind need it: worth a question.
+    Wanted(&'static str),
 }
 
 /// A known endpoint.

@@ -27,6 +27,11 @@ impl Issuer for Sts {
         if ask.by_ceph() && plus {
             return fault(ask, 400, "MalformedPolicyDocument", "");
         }
+        if let Some(policy) = field(ask, "Policy")
+            && !serde_json::from_str(&policy).is_ok_and(|policy: serde_json::Value| policy["Statement"].is_array())
+        {
+            return fault(ask, 400, "MalformedPolicyDocument", "Syntax errors in policy.");
+        }
         // The one operation that nobody signs.
         if action.as_deref() == Some("AssumeRoleWithWebIdentity") {
             return web_identity(ask).unwrap_or_else(|refusal| refusal);
@@ -37,9 +42,12 @@ impl Issuer for Sts {
         };
         match action.as_deref() {
             Some("GetCallerIdentity") if ask.by_ceph() => fault(ask, 405, "MethodNotAllowed", ""),
-            Some("GetFederationToken") => federation_token(ask),
+            Some("GetFederationToken") => federation_token(ask).unwrap_or_else(|refusal| refusal),
             Some("AssumeRole") => assume_role(ask, &signer).unwrap_or_else(|refusal| refusal),
-            Some("GetSessionToken") => success(ask, "GetSessionToken", &credentials(ask, 43_200)),
+            Some("GetSessionToken") => match life(ask, 43_200, USERS) {
+                Ok(life) => success(ask, "GetSessionToken", &credentials(ask, life)),
+                Err(refusal) => refusal,
+            },
             Some("GetCallerIdentity") => {
                 let user = format!("<Arn>{}</Arn><UserId>{}</UserId>", user(&signer), escaped(&signer));
                 success(ask, "GetCallerIdentity", &format!("{user}<Account>{ACCOUNT}</Account>"))
@@ -95,7 +103,7 @@ fn assume_role(ask: &Ask, signer: &str) -> Result<Answer, Answer> {
         let message = format!("User: {user} is not authorized to perform: sts:AssumeRole on resource: {role}");
         return Err(fault(ask, 403, "AccessDenied", &message));
     }
-    let result = format!("{}{}", assumed(&role, &session), credentials(ask, life(ask, 3600)?));
+    let result = format!("{}{}", assumed(&role, &session), credentials(ask, life(ask, 3600, ROLES)?));
     Ok(success(ask, "AssumeRole", &result))
 }
 
@@ -113,20 +121,20 @@ fn web_identity(ask: &Ask) -> Result<Answer, Answer> {
     }
     let subject = super::token::claims(&token).unwrap_or_default()["sub"].as_str().unwrap_or_default().to_owned();
     let subject = format!("<SubjectFromWebIdentityToken>{}</SubjectFromWebIdentityToken>", escaped(&subject));
-    let result = format!("{subject}{}{}", assumed(&role, &session), credentials(ask, life(ask, 3600)?));
+    let result = format!("{subject}{}{}", assumed(&role, &session), credentials(ask, life(ask, 3600, ROLES)?));
     Ok(success(ask, "AssumeRoleWithWebIdentity", &result))
 }
 
-fn federation_token(ask: &Ask) -> Answer {
+fn federation_token(ask: &Ask) -> Result<Answer, Answer> {
     let Some(name) = field(ask, "Name").map(|name| escaped(&name)) else {
-        return fault(ask, 400, "ValidationError", "Name is required");
+        return Err(fault(ask, 400, "ValidationError", "Name is required"));
     };
-    let life = life(ask, 43_200).unwrap_or(43_200);
+    let life = life(ask, 43_200, USERS)?;
     let user = format!(
         "<FederatedUser><FederatedUserId>{ACCOUNT}:{name}</FederatedUserId>\
          <Arn>arn:aws:sts::{ACCOUNT}:federated-user/{name}</Arn></FederatedUser>"
     );
-    success(ask, "GetFederationToken", &format!("{user}{}", credentials(ask, life)))
+    Ok(success(ask, "GetFederationToken", &format!("{user}{}", credentials(ask, life))))
 }
 
 fn field(ask: &Ask, name: &str) -> Option<String> {
@@ -144,13 +152,17 @@ fn role(ask: &Ask) -> Result<(String, String), Answer> {
     Ok((role, session))
 }
 
+/// The longest life of a role's credentials, and of a user's, in seconds.
+const ROLES: i64 = 43_200;
+const USERS: i64 = 129_600;
+
 /// Seconds, as asked for within what is allowed.
-fn life(ask: &Ask, usual: i64) -> Result<i64, Answer> {
+fn life(ask: &Ask, usual: i64, most: i64) -> Result<i64, Answer> {
     let life = field(ask, "DurationSeconds").and_then(|life| life.parse().ok()).unwrap_or(usual);
-    match (900..=43_200).contains(&life) {
+    match (900..=most).contains(&life) {
         true => Ok(life),
         false if ask.by_ceph() => Err(fault(ask, 400, "InvalidArgument", "")),
-        false => Err(fault(ask, 400, "ValidationError", "DurationSeconds is not within 900 and 43200")),
+        false => Err(fault(ask, 400, "ValidationError", &format!("DurationSeconds is not within 900 and {most}"))),
     }
 }
 

@@ -36,6 +36,7 @@ pub const KIND: Kind = Kind {
     logins: &["earthdata"],
     region: "us-west-2",
     presets: presets::PRESETS,
+    lacks: |_| None,
     build: |settings| {
         let app_name = settings.text("app_name").map(str::to_owned);
         if let Some(name) = &app_name

@@ -2,6 +2,8 @@
 
 mod operation;
 mod policy;
+#[cfg(test)]
+mod tests;
 
 use super::{Answer, Kind, Need, Provider};
 use crate::access::Access;
@@ -38,6 +40,12 @@ pub const KIND: Kind = Kind {
             required: false,
             help: "what may be done in the bucket; read-write if not given",
         },
+        Key {
+            name: "statements",
+            shape: Shape::List,
+            required: false,
+            help: "further statements of the session policy, as JSON: {\"Effect\":..,\"Action\":..,\"Resource\":..}",
+        },
         Key { name: "duration", shape: Shape::Duration, required: false, help: "asked-for life: 15m, 1h, 3600" },
         Key { name: "session_name", shape: Shape::Text, required: false, help: "shown in the issuer's log" },
         Key { name: "external_id", shape: Shape::Text, required: false, help: "if the role's trust policy wants one" },
@@ -47,6 +55,7 @@ pub const KIND: Kind = Kind {
     logins: &["aws", "keycloak", "token"],
     region: "us-east-1",
     presets: &[],
+    lacks: |settings| operation::lacks(settings, address(settings).is_aws()),
     build: |settings| Ok(Arc::new(Sts::new(settings)?)),
 };
 
@@ -62,9 +71,8 @@ struct Sts {
 impl Sts {
     fn new(settings: &Settings) -> Result<Sts, Error> {
         let seconds = settings.duration("duration").map(|duration| duration.as_secs());
-        let region = settings.text("region").unwrap_or(KIND.region).to_owned();
-        let address = Address { endpoint: settings.url("endpoint"), region, route: settings.route() };
-        let operation = Operation::new(settings)?;
+        let address = address(settings);
+        let operation = Operation::new(settings, address.is_aws())?;
         let (bounds, most) = operation.aws_bounds();
         // AWS documents its bounds; Ceph and MinIO have their own, and say so themselves.
         if address.is_aws() && seconds.is_some_and(|seconds| !bounds.contains(&seconds)) {
@@ -80,6 +88,11 @@ impl Sts {
             duration: seconds.and_then(|seconds| i32::try_from(seconds).ok()),
         })
     }
+}
+
+fn address(settings: &Settings) -> Address {
+    let region = settings.text("region").unwrap_or(KIND.region).to_owned();
+    Address { endpoint: settings.url("endpoint"), region, route: settings.route() }
 }
 
 impl Provider for Sts {
@@ -136,52 +149,5 @@ impl Provider for Sts {
                 date,
             }))
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::path::Path;
-
-    fn build(values: &[(&str, &str)]) -> Result<Sts, Error> {
-        let mut settings = Settings::new(Path::new("/c"), "profiles.x", None);
-        for (name, value) in values {
-            let key = KIND.keys.iter().find(|key| key.name == *name).unwrap();
-            settings.insert(key, vec![(*value).to_owned()], None, Path::new("/")).unwrap();
-        }
-        Sts::new(&settings)
-    }
-
-    #[test]
-    fn each_operation_of_aws_has_its_longest_life() {
-        let role = ("role_arn", "arn:aws:iam::1:role/r");
-        for (operation, more, longest, too_long) in [
-            ("assume-role", role, "12h", "43201"),
-            ("web-identity", role, "12h", "43201"),
-            ("session-token", ("region", "us-east-1"), "36h", "129601"),
-            ("federation-token", ("bucket", "my-bucket"), "36h", "129601"),
-        ] {
-            let with = |duration| build(&[("operation", operation), more, ("duration", duration)]);
-            assert!(with("15m").is_ok() && with(longest).is_ok(), "{operation}");
-            for bad in ["899", too_long] {
-                assert!(with(bad).unwrap_err().hint().contains(longest), "{operation} {bad}");
-            }
-        }
-        let elsewhere = [role, ("duration", "604800"), ("endpoint", "https://rgw.example.org")];
-        assert!(build(&elsewhere).is_ok(), "others have their own bounds");
-    }
-
-    #[test]
-    fn aws_needs_a_role_and_minio_none() {
-        assert!(build(&[("operation", "assume-role")]).unwrap_err().hint().contains("add role_arn"));
-        assert!(build(&[("endpoint", "https://minio.example.org")]).is_ok());
-    }
-
-    #[test]
-    fn a_federation_token_without_a_bucket_could_do_nothing_and_is_refused() {
-        let error = build(&[("operation", "federation-token")]).unwrap_err();
-        assert!(error.hint().contains("add bucket"), "{}", error.text());
-        assert!(build(&[("operation", "federation-token"), ("bucket", "my-bucket")]).is_ok());
     }
 }

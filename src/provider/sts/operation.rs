@@ -2,6 +2,7 @@
 
 use crate::aws::CallError;
 use crate::error::Error;
+use crate::provider::Lack;
 use crate::settings::Settings;
 use aws_sdk_sts::Client;
 use aws_sdk_sts::types::Credentials;
@@ -10,9 +11,9 @@ use aws_sdk_sts::types::Credentials;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Operation {
     /// With access keys, for a role.
-    AssumeRole { role_arn: String, session_name: String, external_id: Option<String> },
+    AssumeRole { role_arn: Option<String>, session_name: String, external_id: Option<String> },
     /// With another issuer's token, for a role; unsigned.
-    AssumeRoleWithWebIdentity { role_arn: String, session_name: String },
+    AssumeRoleWithWebIdentity { role_arn: Option<String>, session_name: String },
     /// With access keys, for the same user.
     GetSessionToken,
     /// With access keys, for the same user narrowed by a policy.
@@ -22,48 +23,33 @@ pub(super) enum Operation {
 pub(super) const NAMES: &[&str] = &["assume-role", "web-identity", "session-token", "federation-token"];
 
 impl Operation {
-    pub(super) fn new(settings: &Settings) -> Result<Operation, Error> {
+    /// `aws`: whether it is AWS itself that is asked.
+    pub(super) fn new(settings: &Settings, aws: bool) -> Result<Operation, Error> {
         let session_name = session_name(settings)?;
-        let role_arn = settings.text("role_arn").map(str::to_owned);
-        let operation = settings.text("operation").unwrap_or(NAMES[0]);
-        let without_role = |what: &str| match role_arn {
-            Some(_) => Err(settings.refuse("role_arn", format!("{what} takes no role"), "leave out role_arn")),
-            None => Ok(()),
-        };
-        match operation {
+        let external_id = settings.text("external_id").map(str::to_owned);
+        match settings.text("operation").unwrap_or(NAMES[0]) {
             "session-token" => {
-                without_role("session-token")?;
-                if settings.text("bucket").is_some() {
-                    let fix = "leave out bucket, or write operation = \"federation-token\"";
-                    return Err(settings.refuse("bucket", "session-token takes no policy, so nothing narrows it", fix));
+                without_role(settings, "session-token")?;
+                for key in ["bucket", "statements"] {
+                    if !settings.list(key).is_empty() {
+                        let fix = format!("leave out {key}, or write operation = \"federation-token\"");
+                        return Err(settings.refuse(key, "session-token takes no policy, so nothing narrows it", fix));
+                    }
                 }
                 Ok(Operation::GetSessionToken)
             }
             "federation-token" => {
-                without_role("federation-token")?;
-                if settings.text("bucket").is_none() {
-                    let fix = "add bucket = \"..\", or write operation = \"session-token\"";
+                without_role(settings, "federation-token")?;
+                if lacks(settings, aws).is_some() {
+                    let fix = "add bucket = \"..\" or statements, or write operation = \"session-token\"";
                     let message =
                         "a federation token may do only what its policy allows, and without a bucket it has none";
                     return Err(settings.refuse("operation", message, fix));
                 }
                 Ok(Operation::GetFederationToken { name: session_name.chars().take(32).collect() })
             }
-            "web-identity" => Ok(Operation::AssumeRoleWithWebIdentity {
-                // MinIO derives it from the token.
-                role_arn: role_arn.unwrap_or_default(),
-                session_name,
-            }),
-            // MinIO assumes the key's own user: a role is needed where AWS is asked, and others say so themselves.
-            _ if role_arn.is_none() && settings.text("endpoint").is_none() => {
-                let fix = "add role_arn = \"arn:aws:iam::ACCOUNT:role/NAME\"";
-                Err(settings.refuse("role_arn", "it has no role_arn", fix))
-            }
-            _ => Ok(Operation::AssumeRole {
-                role_arn: role_arn.unwrap_or_default(),
-                session_name,
-                external_id: settings.text("external_id").map(str::to_owned),
-            }),
+            "web-identity" => Ok(Operation::AssumeRoleWithWebIdentity { role_arn: role(settings, aws)?, session_name }),
+            _ => Ok(Operation::AssumeRole { role_arn: role(settings, aws)?, session_name, external_id }),
         }
     }
 
@@ -85,13 +71,13 @@ impl Operation {
     ) -> Result<Option<Credentials>, CallError> {
         Ok(match self {
             Operation::AssumeRole { role_arn, session_name, external_id } => {
-                let call = client.assume_role().role_arn(role_arn).role_session_name(session_name);
+                let call = client.assume_role().set_role_arn(role_arn.clone()).role_session_name(session_name);
                 let call = call.set_external_id(external_id.clone()).set_policy(policy).set_duration_seconds(seconds);
                 call.send().await?.credentials().cloned()
             }
             Operation::AssumeRoleWithWebIdentity { role_arn, session_name } => {
-                let call = client.assume_role_with_web_identity().role_arn(role_arn).role_session_name(session_name);
-                let call = call.set_web_identity_token(identity.map(str::to_owned));
+                let call = client.assume_role_with_web_identity().set_role_arn(role_arn.clone());
+                let call = call.role_session_name(session_name).set_web_identity_token(identity.map(str::to_owned));
                 call.set_policy(policy).set_duration_seconds(seconds).send().await?.credentials().cloned()
             }
             Operation::GetSessionToken => {
@@ -104,6 +90,57 @@ impl Operation {
         })
     }
 }
+
+/// What these settings lack for their operation.
+pub(super) fn lacks(settings: &Settings, aws: bool) -> Option<Lack> {
+    let missing = |key: &str| settings.list(key).is_empty();
+    match settings.text("operation").unwrap_or(NAMES[0]) {
+        "session-token" => None,
+        "federation-token" => (missing("bucket") && missing("statements")).then_some(Lack::Needed("bucket")),
+        // Ceph needs one, too; to MinIO the key's own policy, or the token's, says what may be done.
+        _ if aws => missing("role_arn").then_some(Lack::Needed("role_arn")),
+        _ => missing("role_arn").then_some(Lack::Wanted("role_arn")),
+    }
+}
+
+fn without_role(settings: &Settings, operation: &str) -> Result<(), Error> {
+    match settings.text("role_arn") {
+        Some(_) => Err(settings.refuse("role_arn", format!("{operation} takes no role"), "leave out role_arn")),
+        None => Ok(()),
+    }
+}
+
+/// The role. To AWS it must be an ARN of AWS'; to all others it is a word of their own.
+fn role(settings: &Settings, aws: bool) -> Result<Option<String>, Error> {
+    if let Some(Lack::Needed(missing)) = lacks(settings, aws) {
+        return Err(settings.refuse(missing, "it has no role_arn", format!("add role_arn = \"{ROLE}\"")));
+    }
+    let role = settings.text("role_arn");
+    let parts: Vec<&str> = role.unwrap_or_default().splitn(6, ':').collect();
+    match parts.as_slice() {
+        _ if !aws => {}
+        ["arn", partition, "iam", "", account, resource]
+            if partition.starts_with("aws") && resource.strip_prefix("role/").is_some_and(|name| !name.is_empty()) =>
+        {
+            if account.is_empty() {
+                let message = "role_arn names no account: that is how Ceph's roles look, and it is AWS that is asked";
+                let fix = format!("add endpoint = \"https://..\" for Ceph's STS, or write {ROLE}");
+                return Err(settings.refuse("role_arn", message, fix));
+            }
+            if !account.bytes().all(|b| b.is_ascii_digit()) {
+                let fix = format!("write {ROLE}, with the account's twelve digits");
+                return Err(settings.refuse("role_arn", "role_arn names an account that is no number", fix));
+            }
+        }
+        _ => {
+            let fix = format!("write {ROLE}, or add endpoint = \"https://..\" if it is not AWS that is asked");
+            return Err(settings.refuse("role_arn", "role_arn is not the ARN of a role", fix));
+        }
+    }
+    Ok(role.map(str::to_owned))
+}
+
+const ROLE: &str = "arn:aws:iam::ACCOUNT:role/NAME";
 
 fn session_name(settings: &Settings) -> Result<String, Error> {
     let name = settings.text("session_name").unwrap_or("valetkey");

@@ -121,6 +121,24 @@ async fn a_federated_user_has_a_name() {
 }
 
 #[tokio::test]
+async fn a_users_session_lives_as_long_as_asked_up_to_36_hours() {
+    for action in ["GetSessionToken", "GetFederationToken&Name=me"] {
+        let form = |life| format!("Action={action}&DurationSeconds={life}");
+        let (_standin, answer) = ask_at(1_000_000_000, &form(129_600)).await;
+        assert!(body(&answer).contains("<Expiration>2001-09-10T13:46:40Z</Expiration>"), "{answer}");
+        assert_eq!(code(&ask_at(1_000_000_000, &form(129_601)).await.1), (400, "ValidationError"));
+    }
+}
+
+#[tokio::test]
+async fn a_policy_that_is_none_is_refused() {
+    for policy in ["x", "%7B%7D", "%7B%22Statement%22:1%7D"] {
+        let (_standin, answer) = ask_at(1_000_000_000, &format!("{ROLE}&Policy={policy}")).await;
+        assert_eq!(code(&answer), (400, "MalformedPolicyDocument"), "{policy}");
+    }
+}
+
+#[tokio::test]
 async fn ceph_writes_nine_digits_no_namespace_and_bare_errors() {
     let (standin, _) = ask_at(1_000_000_000, ROLE).await;
     standin.behave("/sts", Behaviour::Ceph);
