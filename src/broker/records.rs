@@ -33,7 +33,7 @@ impl Inner {
     pub(super) async fn put_on_record(&self, owner: Owner, print: &Fingerprint, error: Error) -> Record {
         let now = self.outside.clock.now();
         let attempts = self.record(owner.clone(), print).await.map_or(0, |last| last.attempts).saturating_add(1);
-        let again = again(&error, attempts, random_share(), &now);
+        let again = again(&owner, &error, attempts, random_share(), &now);
         tracing::warn!(?owner, kind = error.kind().name(), attempts, "{error}");
         let record = Record::new(error, print, again, attempts, &now);
         let written = self.disk.write_record(owner.clone(), Some(record.clone())).await;
@@ -60,12 +60,13 @@ pub(super) struct Kept {
 
 /// When what failed may be asked again: a refused login never by itself, a missing right once a minute,
 /// the rest when the issuer says, or with growing pauses.
-fn again(error: &Error, attempts: u32, jitter: f64, now: &Moment) -> Again {
-    let wait = match error {
-        Error::LoginRequired { remedy: Remedy::SignIn(_), .. } => return Again::WithAnotherLogin,
-        Error::Denied { .. } => Duration::from_secs(60),
+fn again(owner: &Owner, error: &Error, attempts: u32, jitter: f64, now: &Moment) -> Again {
+    let wait = match (error, owner) {
+        (Error::LoginRequired { remedy: Remedy::SignIn(_), .. }, Owner::Login(_)) => return Again::WithAnotherLogin,
+        // A profile that wants more than its login has: the login was not refused, and the issuer may change its mind.
+        (Error::LoginRequired { remedy: Remedy::SignIn(_), .. } | Error::Denied { .. }, _) => Duration::from_secs(60),
         // An issuer that always says one second is no reason to ask it every second.
-        Error::Unavailable { retry_after: Some(seconds), .. } => {
+        (Error::Unavailable { retry_after: Some(seconds), .. }, _) => {
             clamp_retry_after(Duration::from_secs(*seconds)).max(rest_after_failure(attempts, jitter))
         }
         _ => rest_after_failure(attempts, jitter),
@@ -82,11 +83,13 @@ mod tests {
     #[test]
     fn each_kind_of_failure_has_its_pause() {
         let now = moment(0);
-        let pause = |error: &Error, attempts| match again(error, attempts, 1.0, &now) {
+        let pause = |error: &Error, attempts| match again(&Owner::Login("x".into()), error, attempts, 1.0, &now) {
             Again::At(time) => Some(time.as_second() - now.wall.as_second()),
             Again::WithAnotherLogin => None,
         };
         assert_eq!(pause(&Error::sign_in("x", "no"), 1), None);
+        let of_profile = again(&Owner::Profile("p".into()), &Error::sign_in("x", "more"), 1, 1.0, &now);
+        assert_eq!(of_profile, Again::At(moment(60).wall), "the login is good, and only lacks something");
         let denied = Error::Denied { message: String::new(), url: None, hint: String::new() };
         assert_eq!(pause(&denied, 9), Some(60));
         let told = Error::Unavailable { message: String::new(), retry_after: Some(120) };

@@ -125,7 +125,7 @@ const CASES: &[Case] = &[
     // TEA
     case(At::Tea, "a good bearer", |_| (), None, "", (1, 0)),
     case(At::Tea, "TEA 1.2 and Harmony write PascalCase", |r| r.behave(Behaviour::Pascal), None, "", (1, 0)),
-    case(At::Tea, "a redirect, though Earthdata Login knows the token", |r| r.behave(Behaviour::Redirect302), EDIT, "takes no bearer tokens", (1, 1)),
+    case(At::Tea, "a redirect, though Earthdata Login knows the token", |r| r.behave(Behaviour::Redirect302), SIGN_IN, "takes no bearer tokens", (1, 1)),
     case(At::Tea, "a redirect to elsewhere", |r| r.standin.behave("/tea", Behaviour::Status { code: 302, content_type: String::new(), body: String::new(), headers: vec![("location".into(), "https://elsewhere.example.org/oauth/authorize?client_id=x".into())] }), EDIT, "check endpoint", (1, 0)),
     case(At::Tea, "the header was mangled on the way", |r| json(r, "/tea", 400, r#"{"status_code":400,"error_description":"Malformed Authorization header"}"#), BUG, "Malformed", (1, 0)),
     case(At::Tea, "a revoked token", revoke, SIGN_IN, "valetkey login l", (1, 0)),
@@ -147,7 +147,7 @@ const CASES: &[Case] = &[
     case(At::Cumulus, "a good bearer", |_| (), None, "", (1, 0)),
     case(At::Cumulus, "a revoked token", revoke, SIGN_IN, "valetkey login l", (1, 1)),
     case(At::Cumulus, "a EULA", |r| r.standin.require_eula("ada", true), DENIED, "/urs/approve_app?client_id=", (1, 1)),
-    case(At::Cumulus, "an endpoint that takes no bearer", |r| r.standin.behave("/cumulus", Behaviour::Redirect307), EDIT, "takes no bearer tokens", (1, 1)),
+    case(At::Cumulus, "an endpoint that takes no bearer", |r| r.standin.behave("/cumulus", Behaviour::Redirect307), SIGN_IN, "takes no bearer tokens", (1, 1)),
     case(At::Cumulus, "Earthdata Login is ill", |r| { revoke(r); json(r, "/urs", 503, "") }, AWAY, "wants a sign-in", (1, 1)),
     case(At::Cumulus, "Earthdata Login is silent", |r| { revoke(r); r.standin.behave("/urs", Behaviour::Close) }, AWAY, "asked again in", (1, 1)),
     case(At::Cumulus, "its lambda failed", |r| json(r, "/cumulus", 424, r#"{"statusCode":424,"error":"Failed Dependency","message":"x"}"#), AWAY, "424", (1, 0)),

@@ -114,7 +114,7 @@ mod tests {
         let response = Response { status, headers: vec![("date".into(), "today".into())], body: Secret::new(body) };
         match judge(&response, "sts.example.org", Need::AwsKeys) {
             Ok(Answer::Rejected(error)) => (error.kind(), true),
-            Ok(Answer::Issued(_)) => panic!("a refusal issues nothing"),
+            Ok(answer) => panic!("a refusal issues nothing: {answer:?}"),
             Err(error) => (error.kind(), false),
         }
     }
