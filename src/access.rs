@@ -12,6 +12,8 @@ pub enum Access {
         user: String,
         #[serde(serialize_with = "Secret::serialize_exposed")]
         password: Secret,
+        /// Whose password it is: it goes to no other origin, whatever a profile says.
+        origin: String,
     },
     AwsKeys {
         access_key_id: String,

@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::{Issuer, Place, credentials, stderr};
-use valetkey::standin::Standin;
+use common::{COMMAND, Issuer, Place, credentials, stderr};
+use valetkey::standin::{Behaviour, Standin};
 
 fn stage(head: &str) -> (Issuer, Place, String) {
     let (issuer, place) = (Issuer::start(), Place::new());
@@ -24,6 +24,42 @@ fn a_token_comes_as_a_line_or_a_header_with_a_daemon_and_without() {
         let unknown = place.command(&["token", "earthdate"]);
         assert_eq!(unknown.status.code(), Some(6));
         assert!(stderr(&unknown).contains("did you mean earthdata?"), "{}", stderr(&unknown));
+    }
+}
+
+#[test]
+fn a_password_is_tried_by_the_dance_where_no_bearer_is_taken() {
+    let (issuer, place) = (Issuer::start(), Place::new());
+    let config = issuer.earthdata_config("keyring = \"file\"\nautostart = false");
+    let urs = issuer.standin.url(Standin::URS);
+    place.configure(&config.replace("kind = \"earthdata\"", &format!("kind = \"earthdata\"\nurs = \"{urs}\"")));
+    issuer.standin.add_user("ada", "pw-marker");
+    issuer.standin.behave("/tea/", Behaviour::TakesNoBearer);
+    let page = "/urs/oauth/authorize";
+    let login = || {
+        let mut command = place.program(COMMAND);
+        command.args(["login", "earthdata", "--from-env"]);
+        command.env("EARTHDATA_USERNAME", "ada").env("EARTHDATA_PASSWORD", "pw-marker").output().unwrap()
+    };
+
+    let by_token = place.login("earthdata", &issuer.standin.mint_token("ada", 3600));
+    assert!(by_token.status.success(), "{}", stderr(&by_token));
+    let told = stderr(&by_token);
+    assert!(told.contains("gives no credentials") && told.contains("takes no bearer tokens"), "{told}");
+    assert_eq!(place.helper("podaac").status.code(), Some(3));
+    assert_eq!(issuer.standin.count(page), 0);
+
+    issuer.standin.behave_once(page, Behaviour::status(401));
+    let refused = login();
+    assert_eq!(refused.status.code(), Some(3), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("run: valetkey login earthdata"), "{}", stderr(&refused));
+    let accepted = login();
+    assert!(stderr(&accepted).contains("tried with profile podaac: credentials until"), "{}", stderr(&accepted));
+    assert_eq!(issuer.standin.count(page), 2);
+    credentials(&place.helper("podaac"));
+    assert_eq!(issuer.standin.count(page), 3);
+    for output in [by_token, refused, accepted] {
+        assert!(!stderr(&output).contains("pw-marker"));
     }
 }
 

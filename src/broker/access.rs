@@ -84,12 +84,16 @@ impl Inner {
             let granted = self.ask_login(entry, &stored, need, rejected).await.map_err(AccessFailure::NotAsked)?;
             return Ok(granted.access);
         }
+        // What is stored needs no turn, which a sign-in by password may hold for a while.
+        let useful = |access: &Access| Some(access) != rejected && suits(access, need);
+        if let Some(stored) = self.stored_access(name, print, key).await.filter(useful) {
+            return Ok(stored);
+        }
         let owner = || Owner::Login(name.clone());
         let before = self.record(owner(), print).await.map(|record| record.id);
         let turn = self.login_turn(name).await.map_err(AccessFailure::NotAsked)?;
         // Under the lock: somebody else may have made the request meanwhile, or failed at it.
-        let stored = self.stored_access(name, print, key).await;
-        if let Some(stored) = stored.filter(|access| Some(access) != rejected && suits(access, need)) {
+        if let Some(stored) = self.stored_access(name, print, key).await.filter(useful) {
             return Ok(stored);
         }
         let now = self.outside.clock.now();
@@ -122,6 +126,27 @@ impl Inner {
             }
         });
         exchange.await.unwrap_or_else(|_| Err(AccessFailure::NotAsked(Error::protocol("a bug: the login panicked"))))
+    }
+
+    /// Access of another form than the usual, and the login's turn, to be held until what became of it is on record: a
+    /// password that is refused is sent once, however many profiles wanted it sent. It is never stored.
+    pub(super) async fn access_in_turn(
+        &self,
+        entry: &LoginEntry,
+        need: Need,
+        print: &Fingerprint,
+    ) -> Result<(Access, LoginTurn), AccessFailure> {
+        let name = &entry.name;
+        let turn = self.login_turn(name).await.map_err(AccessFailure::NotAsked)?;
+        let now = self.outside.clock.now();
+        let record = self.record(Owner::Login(name.clone()), print).await;
+        if let Some(record) = record.filter(|record| record.rest(&now) > Duration::ZERO) {
+            return Err(AccessFailure::OnRecord(Box::new(record)));
+        }
+        let stored = self.stored_login(name).await.map_err(AccessFailure::NotAsked)?;
+        let stored = stored.ok_or_else(|| AccessFailure::NotAsked(not_signed_in(name)))?;
+        let granted = self.ask_login(entry, &stored, need, None).await.map_err(AccessFailure::NotAsked)?;
+        Ok((granted.access, turn))
     }
 
     /// Reads the secret, asks, stores what was rotated, and only then lets the access out.

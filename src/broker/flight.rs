@@ -4,12 +4,12 @@ use super::access::AccessFailure;
 use super::disk::Owner;
 use super::logins::told_of;
 use super::{Inner, Manner, State};
-use crate::access::Access;
+use crate::access::{Access, Need};
 use crate::cache::{Fingerprint, Record};
 use crate::config::{LoginEntry, Profile};
 use crate::error::Error;
 use crate::freshness::{Freshness, LEAST_SERVED, LONGEST_WAIT, early_by, judge};
-use crate::lease::Lease;
+use crate::lease::{Issued, Lease};
 use crate::lock::Guard;
 use crate::ports::{Moment, SealingKey};
 use crate::provider::Answer;
@@ -172,7 +172,7 @@ impl Flight {
             }
             Err(Attempt::NotAsked(error)) => Err(error),
             Err(Attempt::OnRecord(record)) => Err(self.remember(*record)),
-            Err(Attempt::Asked(error)) => Err(self.put_on_record(&basis, error).await),
+            Err(Attempt::Asked(error)) => Err(self.remember(self.put_on_record(&basis, error).await)),
         };
         drop(guard);
         done
@@ -264,7 +264,8 @@ impl Flight {
         }
     }
 
-    /// Asks the issuer; if it refuses the access, once more with another, if the login has another.
+    /// Asks the issuer; if it refuses the access, once more with another, if the login has another. If it wants another
+    /// form of access, once more with that, and there it ends.
     async fn issue(&self, basis: &Basis) -> Result<Lease, Attempt> {
         let provider = &self.profile.provider;
         let mut refused: Option<(Access, Error)> = None;
@@ -282,14 +283,8 @@ impl Flight {
                 (Err(AccessFailure::NotAsked(error)), Some(_)) => return Err(Attempt::Asked(error)),
             };
             match provider.issue(&access, &self.inner.outside.http).await {
-                Ok(Answer::Issued(issued)) => {
-                    return Lease::new(issued, &self.now()).map_err(|why| {
-                        Attempt::Asked(Error::protocol(format!(
-                            "what the issuer of {} sent cannot be used: {why}",
-                            self.name
-                        )))
-                    });
-                }
+                Ok(Answer::Issued(issued)) => return self.lease(issued).map_err(Attempt::Asked),
+                Ok(Answer::Wants(need, why)) => return self.issue_by(need, why, basis).await,
                 Ok(Answer::Rejected(error)) if refused.is_some() => {
                     return Err(Attempt::Asked(told_of(&self.login, error)));
                 }
@@ -298,6 +293,34 @@ impl Flight {
             }
         }
         Err(Attempt::Asked(Error::sign_in(&self.login.name, "the issuer refuses the login's access")))
+    }
+
+    /// Asks with the form of access that the issuer wants. What comes of it is on record before the login's turn ends.
+    async fn issue_by(&self, need: Need, why: Error, basis: &Basis) -> Result<Lease, Attempt> {
+        let (access, _turn) = match self.inner.access_in_turn(&self.login, need, &basis.login).await {
+            Ok(granted) => granted,
+            Err(AccessFailure::OnRecord(record)) => return Err(Attempt::OnRecord(record)),
+            // It has no such form. Filed under the profile: the login is good for others.
+            Err(AccessFailure::NotAsked(error)) if error.wants_sign_in() => {
+                let (owner, why) = (Owner::Profile(self.name.clone()), told_of(&self.login, why));
+                let record = self.inner.put_on_record(owner, &basis.profile, why).await;
+                return Err(Attempt::OnRecord(Box::new(record)));
+            }
+            Err(AccessFailure::NotAsked(error)) => return Err(Attempt::Asked(error)),
+        };
+        let error = match self.profile.provider.issue(&access, &self.inner.outside.http).await {
+            Ok(Answer::Issued(issued)) => match self.lease(issued) {
+                Ok(lease) => return Ok(lease),
+                Err(error) => error,
+            },
+            Ok(Answer::Rejected(error) | Answer::Wants(_, error)) | Err(error) => told_of(&self.login, error),
+        };
+        Err(Attempt::OnRecord(Box::new(self.put_on_record(basis, error).await)))
+    }
+
+    fn lease(&self, issued: Issued) -> Result<Lease, Error> {
+        let unusable = |why| Error::protocol(format!("what the issuer of {} sent cannot be used: {why}", self.name));
+        Lease::new(issued, &self.now()).map_err(unusable)
     }
 
     /// The failure on record for this profile or its login: one that still answers if there is any, else one whose time
@@ -310,17 +333,23 @@ impl Flight {
     }
 
     /// Writes a failure down for every process, before the lock is left.
-    async fn put_on_record(&self, basis: &Basis, error: Error) -> Error {
+    async fn put_on_record(&self, basis: &Basis, error: Error) -> Record {
         let (owner, print) = match &error {
             error if error.wants_sign_in() => (Owner::Login(self.login.name.clone()), &basis.login),
             _ => (Owner::Profile(self.name.clone()), &basis.profile),
         };
-        self.remember(self.inner.put_on_record(owner, print, error).await)
+        self.inner.put_on_record(owner, print, error).await
     }
 
     async fn clear_records(&self, basis: &Basis) {
         self.inner.clear_record(Owner::Profile(self.name.clone()), &basis.profile).await;
-        self.inner.clear_record(Owner::Login(self.login.name.clone()), &basis.login).await;
+        // One that still answers came meanwhile, from another profile: a refused password is not sent again because a
+        // token was good.
+        let login = Owner::Login(self.login.name.clone());
+        let now = self.now();
+        if self.inner.record(login.clone(), &basis.login).await.is_some_and(|record| record.rest(&now).is_zero()) {
+            self.inner.clear_record(login, &basis.login).await;
+        }
     }
 
     /// Into memory; the error as it is told now.

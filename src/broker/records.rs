@@ -37,7 +37,7 @@ impl Inner {
             Owner::Login(login) => self.has_worked(login, print).await,
             _ => false,
         };
-        let again = again(&error, attempts, worked, random_share(), &now);
+        let again = again(&owner, &error, attempts, worked, random_share(), &now);
         tracing::warn!(?owner, kind = error.kind().name(), attempts, "{error}");
         let record = Record::new(error, print, again, attempts, &now);
         let written = self.disk.write_record(owner.clone(), Some(record.clone())).await;
@@ -85,15 +85,17 @@ pub(super) struct Kept {
 
 /// When what failed may be asked again: a refused login not by itself (but for three tries, hours apart, if it has
 /// `worked`), a missing right once a minute, the rest when the issuer says, or with growing pauses.
-fn again(error: &Error, attempts: u32, worked: bool, jitter: f64, now: &Moment) -> Again {
-    let wait = match error {
-        error if error.wants_sign_in() => match rest_after_rejection(attempts, worked) {
+fn again(owner: &Owner, error: &Error, attempts: u32, worked: bool, jitter: f64, now: &Moment) -> Again {
+    let wait = match (error, owner) {
+        (error, Owner::Login(_)) if error.wants_sign_in() => match rest_after_rejection(attempts, worked) {
             Some(wait) => wait,
             None => return Again::WithAnotherLogin,
         },
-        Error::Denied { .. } => Duration::from_secs(60),
+        // A profile that wants more than its login has: the login was not refused, and the issuer may change its mind.
+        (error, _) if error.wants_sign_in() => Duration::from_secs(60),
+        (Error::Denied { .. }, _) => Duration::from_secs(60),
         // An issuer that always says one second is no reason to ask it every second.
-        Error::Unavailable { retry_after: Some(seconds), .. } => {
+        (Error::Unavailable { retry_after: Some(seconds), .. }, _) => {
             clamp_retry_after(Duration::from_secs(*seconds)).max(rest_after_failure(attempts, jitter))
         }
         _ => rest_after_failure(attempts, jitter),
@@ -111,11 +113,14 @@ mod tests {
     #[test]
     fn each_kind_of_failure_has_its_pause() {
         let now = moment(0);
-        let pause = |error: &Error, attempts| match again(error, attempts, false, 1.0, &now) {
+        let owner = Owner::Login("x".into());
+        let pause = |error: &Error, attempts| match again(&owner, error, attempts, false, 1.0, &now) {
             Again::At(time) => Some(time.as_second() - now.wall.as_second()),
             Again::WithAnotherLogin => None,
         };
         assert_eq!(pause(&Error::sign_in("x", "no"), 1), None);
+        let of_profile = again(&Owner::Profile("p".into()), &Error::sign_in("x", "more"), 1, true, 1.0, &now);
+        assert_eq!(of_profile, Again::At(moment(60).wall), "the login is good, and only lacks something");
         let denied = Error::Denied { message: String::new(), url: None, hint: String::new() };
         assert_eq!(pause(&denied, 9), Some(60));
         let told = Error::Unavailable { message: String::new(), retry_after: Some(120) };
@@ -132,8 +137,8 @@ mod tests {
 
     #[test]
     fn f08_a_rejected_secret_is_tried_again_only_if_it_has_worked_and_three_times_at_most() {
-        let (now, error) = (moment(0), Error::sign_in("x", "no"));
-        let pause = |attempts, worked| match again(&error, attempts, worked, 1.0, &now) {
+        let (now, error, owner) = (moment(0), Error::sign_in("x", "no"), Owner::Login("x".into()));
+        let pause = |attempts, worked| match again(&owner, &error, attempts, worked, 1.0, &now) {
             Again::At(time) => Some((time.as_second() - now.wall.as_second()) / 60),
             Again::WithAnotherLogin => None,
         };

@@ -145,7 +145,19 @@ async fn try_out(broker: &Broker, entry: &LoginEntry, secret: &mut Secret, outsi
     if let Some(rotated) = granted.rotated {
         *secret = rotated;
     }
-    match profile.provider.issue(&granted.access, &outside.http).await {
+    let mut answer = profile.provider.issue(&granted.access, &outside.http).await;
+    if let Ok(Answer::Wants(need, why)) = answer {
+        let request = AccessRequest { secret, need, rejected: None, http: &outside.http, now: &now };
+        answer = match entry.login.access(request).await {
+            Ok(granted) => profile.provider.issue(&granted.access, &outside.http).await,
+            Err(_) => Ok(Answer::Wants(need, why)),
+        };
+    }
+    match answer {
+        // Good for what it is, and for other profiles.
+        Ok(Answer::Wants(_, why)) => {
+            Ok(Tried::Denied(format!("{why}; sign in again by name, with Enter where a token is asked for")))
+        }
         Ok(Answer::Issued(issued)) => Ok(Tried::Works(profile.name.clone(), written(issued.credentials.expiration))),
         Ok(Answer::Rejected(error @ Error::Denied { .. })) => Ok(Tried::Denied(format!("{error}; {}", error.hint()))),
         Ok(Answer::Rejected(error @ Error::LoginRequired { .. })) => Err(told_of(entry, error)),

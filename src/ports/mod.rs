@@ -72,7 +72,7 @@ pub struct Route {
 }
 
 /// An issuer's answer, its body whole (256 KiB at most).
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Response {
     pub status: u16,
     /// Names in lower case.
@@ -147,6 +147,14 @@ impl dyn Environment + '_ {
 }
 
 // === impl Response ===
+
+/// Names of headers alone: a Set-Cookie is a token, and so may be what stands in a Location.
+impl Debug for Response {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Response").field("status", &self.status).field("headers", &names).finish_non_exhaustive()
+    }
+}
 
 impl Response {
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -280,6 +288,13 @@ pub(crate) mod tests {
         assert_eq!(wait("Mon, 23 Nov 2026 13:02:00 GMT"), Some(120));
         assert_eq!(wait("Mon, 23 Nov 2026 12:00:00 GMT"), Some(0));
         assert_eq!(wait("soon"), None);
+    }
+
+    #[test]
+    fn s25_an_answer_shows_no_header_and_no_body() {
+        let answer = answered(&[("set-cookie", "a=marker"), ("location", "https://x/?code=marker")], "marker");
+        let shown = format!("{answer:?} {answer:#?}");
+        assert!(shown.contains("set-cookie") && !shown.contains("marker"), "{shown}");
     }
 
     #[test]

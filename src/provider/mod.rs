@@ -70,7 +70,7 @@ pub trait Provider: Debug + Send + Sync {
     }
 
     /// One attempt. `Rejected` says that the issuer did not take this access, so that another may be worth a try;
-    /// an `Error` that another would not help.
+    /// `Wants` that it takes none of this form; an `Error` that another would not help.
     fn issue<'a>(&'a self, access: &'a Access, http: &'a Arc<dyn Http>) -> Later<'a, Result<Answer, Error>>;
 }
 
@@ -80,6 +80,8 @@ pub enum Answer {
     Issued(Issued),
     /// With what to tell the user if the login has no other access.
     Rejected(Error),
+    /// With what to tell the user if the login cannot give this form.
+    Wants(Need, Error),
 }
 
 /// The preset of that name or alias, and its kind. Case does not count.

@@ -27,6 +27,8 @@ pub enum Behaviour {
     SkewedDate { seconds: i64 },
     /// The same ones again, if any were issued at this path.
     RepeatSame,
+    /// TEA or Cumulus without bearers: whoever brings one is sent to sign in, though it is good.
+    TakesNoBearer,
     /// STS as Ceph speaks it: bare errors, no namespace, nine digits of a second.
     Ceph,
 

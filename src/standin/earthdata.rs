@@ -20,6 +20,9 @@ impl Issuer for Tea {
     /// A valid cookie wins, even over the bearer of another user.
     fn answer(&self, ask: &Ask) -> Answer {
         let request = ask.request;
+        if request.path == "/tea/login" {
+            return signed_in(ask, 301, |token| cookie(ask, &uid(token), token));
+        }
         if !asks_for_credentials(ask) {
             return Answer::not_deployed();
         }
@@ -41,7 +44,7 @@ impl Issuer for Tea {
             let complaint = json!({"status_code": 400, "error_description": "Malformed Authorization header"});
             return Answer::json(400, &complaint);
         };
-        if !scheme.eq_ignore_ascii_case("bearer") || token::claims(credential).is_none() {
+        if !scheme.eq_ignore_ascii_case("bearer") || !ask.takes_bearers() || token::claims(credential).is_none() {
             return self.sign_in(ask);
         }
         match ask.world.user_of(credential) {
@@ -51,12 +54,12 @@ impl Issuer for Tea {
     }
 
     fn sign_in(&self, ask: &Ask) -> Answer {
-        let (origin, path) = (&ask.world.origin, &ask.request.path);
+        let (origin, urs, path) = (&ask.world.origin, &ask.world.urs, &ask.request.path);
         let state: String = byte_serialize(path.as_bytes()).collect();
         Answer::redirect(
             302,
             &format!(
-                "{origin}/urs/oauth/authorize?client_id={}&response_type=code&redirect_uri={origin}/tea/login\
+                "{urs}/oauth/authorize?client_id={}&response_type=code&redirect_uri={origin}/tea/login\
                  &state={state}&app_type=401",
                 urs::CLIENT_ID
             ),
@@ -73,12 +76,29 @@ fn welcome(ask: &Ask, uid: &str, bearer: &str) -> Answer {
     if ask.world.eula_required(uid) {
         return urs::eula(ask, "invalid_token");
     }
-    let end = later(ask.now(), 7 * 24 * 3600);
-    let claims = json!({"urs-user-id": uid, "urs-access-token": bearer, "exp": end.as_second()});
-    let (cookie, expires) = (token::jwt(&claims, &[7; 256]), http_date(end).unwrap_or_default());
     Answer::json(200, &ask.issue_json())
-        .with("set-cookie", format!("asf-urs={cookie}; Expires={expires}; Path=/"))
+        .with("set-cookie", cookie(ask, uid, bearer))
         .with("x-request-id", ask.request_id())
+}
+
+/// TEA's, in which the user's token can be read.
+fn cookie(ask: &Ask, uid: &str, token: &str) -> String {
+    let end = later(ask.now(), 7 * 24 * 3600);
+    let claims = json!({"urs-user-id": uid, "urs-access-token": token, "exp": end.as_second()});
+    let (cookie, expires) = (token::jwt(&claims, &[7; 256]), http_date(end).unwrap_or_default());
+    format!("asf-urs={cookie}; Expires={expires}; Path=/")
+}
+
+fn uid(token: &str) -> String {
+    token::claims(token).and_then(|claims| claims["uid"].as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// The callback: sets a cookie for a code's token and sends on to `state`, verbatim.
+fn signed_in(ask: &Ask, status: u16, cookie: impl Fn(&str) -> String) -> Answer {
+    let code = ask.request.parameter("code").unwrap_or_default();
+    let token = ask.world.state().codes.remove(&code);
+    let Some(token) = token else { return Answer::html(400, "<h1>Could Not Login</h1>") };
+    Answer::redirect(status, &ask.request.parameter("state").unwrap_or_default()).with("set-cookie", cookie(&token))
 }
 
 // === impl Cumulus ===
@@ -86,10 +106,13 @@ fn welcome(ask: &Ask, uid: &str, bearer: &str) -> Answer {
 impl Issuer for Cumulus {
     /// A bearer wins over a cookie; every trouble with either looks alike.
     fn answer(&self, ask: &Ask) -> Answer {
+        if ask.request.path == "/cumulus/redirect" {
+            return signed_in(ask, 307, |token| format!("accessToken={token}; Path=/; Secure; HttpOnly"));
+        }
         if !asks_for_credentials(ask) {
             return Answer::not_deployed();
         }
-        let token = bearer(ask).or(ask.request.cookie("accessToken"));
+        let token = bearer(ask).filter(|_| ask.takes_bearers()).or(ask.request.cookie("accessToken"));
         match token.and_then(|token| ask.world.user_of(token)) {
             Some(uid) if !ask.world.eula_required(&uid) => {
                 Answer::json(200, &ask.issue_json()).with("x-request-id", ask.request_id())
@@ -99,12 +122,12 @@ impl Issuer for Cumulus {
     }
 
     fn sign_in(&self, ask: &Ask) -> Answer {
-        let (origin, path) = (&ask.world.origin, &ask.request.path);
+        let (origin, urs, path) = (&ask.world.origin, &ask.world.urs, &ask.request.path);
         let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
         Answer::redirect(
             307,
             &format!(
-                "{origin}/urs/oauth/authorize?client_id={}&redirect_uri={}&response_type=code&state={}",
+                "{urs}/oauth/authorize?client_id={}&redirect_uri={}&response_type=code&state={}",
                 urs::CLIENT_ID,
                 encoded(&format!("{origin}/cumulus/redirect")),
                 encoded(path)

@@ -107,8 +107,18 @@ impl Standin {
     }
 
     async fn start_at(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> io::Result<Standin> {
+        Standin::listen(|origin| World::new(origin, now)).await
+    }
+
+    /// Another one, with an origin, a log and behaviours of its own, for the same people, tokens and credentials. Its TEA
+    /// and Cumulus send to this one's Earthdata Login.
+    pub async fn start_beside(&self) -> io::Result<Standin> {
+        Standin::listen(|origin| self.world.beside(origin)).await
+    }
+
+    async fn listen(world: impl FnOnce(String) -> World) -> io::Result<Standin> {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
-        let world = Arc::new(World::new(format!("http://{}", listener.local_addr()?), now));
+        let world = Arc::new(world(format!("http://{}", listener.local_addr()?)));
         let task = tokio::spawn(serve(listener, world.clone()));
         Ok(Standin { world, server: Arc::new(Server(std::sync::Mutex::new(Some(task)))) })
     }
@@ -140,12 +150,12 @@ impl Standin {
 
     /// How paths that start with `path` are answered from now on. The longest such `path` rules.
     pub fn behave(&self, path: &str, behaviour: Behaviour) {
-        self.world.state().behaviours.insert(path.to_owned(), behaviour);
+        self.world.manners().always.insert(path.to_owned(), behaviour);
     }
 
     /// How the next request whose path starts with `path` is answered. Calls add up, in order.
     pub fn behave_once(&self, path: &str, behaviour: Behaviour) {
-        self.world.state().next.push((path.to_owned(), behaviour));
+        self.world.manners().next.push((path.to_owned(), behaviour));
     }
 
     /// The life of credentials issued from now on, in seconds, whatever a request asks for. Until then an hour, or what

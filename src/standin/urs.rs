@@ -6,6 +6,7 @@ use super::earthdata::bearer;
 use super::user_tokens;
 use super::world::Ask;
 use serde_json::json;
+use url::Url;
 
 pub(super) struct Urs;
 
@@ -18,7 +19,7 @@ impl Issuer for Urs {
     fn answer(&self, ask: &Ask) -> Answer {
         let request = ask.request;
         match (request.method.as_str(), request.path.as_str()) {
-            ("GET", "/urs/oauth/authorize") => self.sign_in(ask),
+            ("GET", "/urs/oauth/authorize") => authorize(ask),
             ("GET", "/urs/api/users/tokens") | ("POST", _) => user_tokens::answer(ask),
             ("GET", path) => match path.strip_prefix("/urs/api/users/") {
                 Some(uid) => user(ask, uid),
@@ -31,8 +32,7 @@ impl Issuer for Urs {
     /// With `app_type=401` a challenge for Basic, else a page for a person.
     fn sign_in(&self, ask: &Ask) -> Answer {
         match ask.request.parameter("app_type").as_deref() {
-            Some("401") => Answer::new(401, "text/plain", "HTTP Basic: Access denied.\n")
-                .with("www-authenticate", "Basic realm=\"Please enter your Earthdata Login credentials.\""),
+            Some("401") => challenge(),
             _ => login_page(),
         }
     }
@@ -40,6 +40,29 @@ impl Issuer for Urs {
     fn trouble(&self, status: u16, code: &str, message: &str) -> Answer {
         Answer::json(status, &json!({"error": code, "error_description": message}))
     }
+}
+
+/// Sends who signs in with Basic back to the application, with a code or with why there is none.
+fn authorize(ask: &Ask) -> Answer {
+    if !ask.request.header("authorization").is_some_and(|value| value.starts_with("Basic ")) {
+        return Urs.sign_in(ask);
+    }
+    let Some(user) = user_tokens::user(ask) else { return challenge() };
+    let back = ask.request.parameter("redirect_uri").and_then(|text| Url::parse(&text).ok());
+    let Some(mut back) = back else { return Urs.trouble(400, "invalid_request", "No redirect_uri") };
+    match ask.world.eula_required(&user) {
+        true => back.query_pairs_mut().append_pair("error", "access_denied"),
+        false => back.query_pairs_mut().append_pair("code", &ask.world.make_code(&user)),
+    };
+    if let Some(state) = ask.request.parameter("state") {
+        back.query_pairs_mut().append_pair("state", &state);
+    }
+    Answer::redirect(302, back.as_str())
+}
+
+fn challenge() -> Answer {
+    Answer::new(401, "text/plain", "HTTP Basic: Access denied.\n")
+        .with("www-authenticate", "Basic realm=\"Please enter your Earthdata Login credentials.\"")
 }
 
 fn user(ask: &Ask, uid: &str) -> Answer {
@@ -58,7 +81,7 @@ pub(super) fn invalid_token() -> Answer {
 
 /// What is said of a user who has a EULA or the application to approve, with the page to do it on.
 pub(super) fn eula(ask: &Ask, error: &str) -> Answer {
-    let page = format!("{}/urs/approve_app?client_id={CLIENT_ID}", ask.world.origin);
+    let page = format!("{}/approve_app?client_id={CLIENT_ID}", ask.world.urs);
     let body = json!({
         "status_code": 403,
         "error": error,
@@ -75,8 +98,52 @@ pub(super) fn login_page() -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Standin;
     use super::super::tests::{bearer, body, get, header, json, status};
+    use super::super::{Behaviour, Standin};
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+
+    /// The path and query of where an answer sends to.
+    fn next(standin: &Standin, answer: &str) -> String {
+        header(answer, "location").unwrap().strip_prefix(&standin.url("")).unwrap().to_owned()
+    }
+
+    #[tokio::test]
+    async fn who_signs_in_with_a_password_comes_back_with_a_cookie_that_is_good() {
+        let standin = Standin::start().await.unwrap();
+        let archive = standin.start_beside().await.unwrap();
+        standin.add_user("ada", "p w:x");
+        let basic = |password| format!("authorization: Basic {}\r\n", STANDARD.encode(format!("ada:{password}")));
+        for (path, cookie) in [(Standin::TEA, "asf-urs="), (Standin::CUMULUS, "accessToken=")] {
+            archive.behave(path, Behaviour::TakesNoBearer);
+            let page = next(&standin, &get(&archive, path, &bearer(&standin.mint_token("ada", 60))).await);
+            assert_eq!(status(&get(&standin, &page, &basic("wrong")).await), 401);
+            let callback = next(&archive, &get(&standin, &page, &basic("p w:x")).await);
+            let answer = get(&archive, &callback, "").await;
+            assert_eq!(header(&answer, "location"), Some(path), "{callback}");
+            let set = header(&answer, "set-cookie").unwrap().split(';').next().unwrap();
+            assert!(set.starts_with(cookie), "{set}");
+            assert_eq!(status(&get(&archive, path, &format!("cookie: {set}\r\n")).await), 200);
+            assert_eq!(status(&get(&archive, &callback, "").await), 400, "a code is good once");
+            standin.require_eula("ada", true);
+            let refused = next(&archive, &get(&standin, &page, &basic("p w:x")).await);
+            assert!(refused.contains("error=access_denied"), "{refused}");
+            standin.require_eula("ada", false);
+            // Else two wrong passwords within a second would lock it.
+            standin.add_user("ada", "p w:x");
+        }
+    }
+
+    #[tokio::test]
+    async fn teas_callback_sends_on_to_wherever_it_is_told() {
+        let standin = Standin::start().await.unwrap();
+        standin.add_user("ada", "pw");
+        let back = standin.url("/tea/login");
+        let page = format!("/urs/oauth/authorize?client_id=x&redirect_uri={back}&state=https%3A%2F%2Felsewhere%2F");
+        let basic = format!("authorization: Basic {}\r\n", STANDARD.encode("ada:pw"));
+        let callback = next(&standin, &get(&standin, &page, &basic).await);
+        assert_eq!(header(&get(&standin, &callback, "").await, "location"), Some("https://elsewhere/"));
+    }
 
     #[tokio::test]
     async fn one_call_tells_what_is_wrong_with_a_token() {

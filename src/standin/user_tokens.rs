@@ -33,7 +33,7 @@ pub(super) fn answer(ask: &Ask) -> Answer {
 }
 
 /// Whose name and password stand in the request.
-fn user(ask: &Ask) -> Option<String> {
+pub(super) fn user(ask: &Ask) -> Option<String> {
     let basic = ask.request.header("authorization")?.strip_prefix("Basic ")?;
     let pair = String::from_utf8(STANDARD.decode(basic).ok()?).ok()?;
     let (name, password) = pair.split_once(':')?;

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// A set of credentials that was given out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,20 +29,32 @@ pub struct Issued {
 pub(super) struct World {
     /// `http://127.0.0.1:PORT`
     pub(super) origin: String,
+    /// Where Earthdata Login is, to which TEA and Cumulus send: here, or at another stand-in.
+    pub(super) urs: String,
     pub(super) log: Log,
-    clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
-    /// Held for look-ups, never across an await.
-    state: Mutex<State>,
+    clock: Arc<Clock>,
+    manners: Mutex<Manners>,
+    /// Held for look-ups, never across an await. Stand-ins that share it are one organisation's.
+    state: Arc<Mutex<State>>,
+}
+
+type Clock = dyn Fn() -> Timestamp + Send + Sync;
+
+/// How requests are answered, by the start of their path.
+#[derive(Debug, Default)]
+pub(super) struct Manners {
+    pub(super) always: BTreeMap<String, Behaviour>,
+    pub(super) next: Vec<(String, Behaviour)>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct State {
-    pub(super) behaviours: BTreeMap<String, Behaviour>,
-    pub(super) next: Vec<(String, Behaviour)>,
     /// In seconds.
     pub(super) life: Option<i64>,
     /// Bearer tokens by what they are, with their user and when they end.
     pub(super) tokens: HashMap<String, (String, Timestamp)>,
+    /// Codes that Earthdata Login gave for a token, which they are exchanged for once.
+    pub(super) codes: HashMap<String, String>,
     pub(super) eulas: HashSet<String>,
     pub(super) key_ids: HashSet<String>,
     pub(super) issued: Vec<Issued>,
@@ -64,7 +76,18 @@ static ISSUED: AtomicU64 = AtomicU64::new(1);
 
 impl World {
     pub(super) fn new(origin: String, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> World {
-        World { origin, log: Log::new(), clock: Box::new(clock), state: Mutex::default() }
+        let (urs, clock) = (format!("{origin}/urs"), Arc::new(clock));
+        World { origin, urs, log: Log::new(), clock, manners: Mutex::default(), state: Arc::default() }
+    }
+
+    /// One at another origin that knows and gives out the same, and sends to this one's Earthdata Login.
+    pub(super) fn beside(&self, origin: String) -> World {
+        let (urs, clock, state) = (self.urs.clone(), self.clock.clone(), self.state.clone());
+        World { origin, urs, log: Log::new(), clock, manners: Mutex::default(), state }
+    }
+
+    pub(super) fn manners(&self) -> MutexGuard<'_, Manners> {
+        self.manners.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -73,18 +96,18 @@ impl World {
 
     /// Takes what was said for the next request, else what was said for all.
     pub(super) fn behaviour_for(&self, path: &str) -> Behaviour {
-        let mut state = self.state();
-        if let Some(place) = state.next.iter().position(|(start, _)| path.starts_with(start)) {
-            return state.next.remove(place).1;
+        let mut manners = self.manners();
+        if let Some(place) = manners.next.iter().position(|(start, _)| path.starts_with(start)) {
+            return manners.next.remove(place).1;
         }
-        let ruling = state.behaviours.iter().filter(|(start, _)| path.starts_with(*start));
+        let ruling = manners.always.iter().filter(|(start, _)| path.starts_with(*start));
         ruling.max_by_key(|(start, _)| start.len()).map(|(_, behaviour)| behaviour.clone()).unwrap_or_default()
     }
 
     pub(super) fn mint_token(&self, uid: &str, life: i64) -> String {
         let now = (self.clock)();
         let end = later(now, life);
-        let issuer = format!("{}/urs", self.origin);
+        let issuer = &self.urs;
         let claims = json!({"type": "User", "uid": uid, "exp": end.as_second(), "iat": now.as_second(), "iss": issuer});
         let token = token::jwt(&claims, &noise("token", number(), 256));
         self.state().tokens.insert(token.clone(), (uid.to_owned(), end));
@@ -95,6 +118,14 @@ impl World {
     pub(super) fn user_of(&self, token: &str) -> Option<String> {
         let now = (self.clock)();
         self.state().tokens.get(token).filter(|(_, end)| *end > now).map(|(uid, _)| uid.clone())
+    }
+
+    /// A code for a new token of user `uid`.
+    pub(super) fn make_code(&self, uid: &str) -> String {
+        let token = self.mint_token(uid, 3600);
+        let code: String = noise("code", number(), 32).iter().map(|byte| format!("{byte:02x}")).collect();
+        self.state().codes.insert(code.clone(), token);
+        code
     }
 
     pub(super) fn eula_required(&self, uid: &str) -> bool {
@@ -166,6 +197,11 @@ impl<'a> Ask<'a> {
             part.map(|part| (if pascal { upper } else { camel }.to_owned(), Value::String(part)))
         };
         Value::Object(parts.into_iter().filter_map(named).collect())
+    }
+
+    /// Whether a bearer is looked at.
+    pub(super) fn takes_bearers(&self) -> bool {
+        !matches!(self.behaviour, Behaviour::TakesNoBearer)
     }
 
     /// Whether STS is to speak as Ceph's does.

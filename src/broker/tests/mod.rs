@@ -1,6 +1,7 @@
 //! The broker against the stand-in issuer: every claim is checked at the issuer's log.
 
 mod contract;
+mod dance;
 mod disk;
 mod earthdata;
 mod elsewhere;

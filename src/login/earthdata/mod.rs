@@ -37,7 +37,7 @@ pub const KIND: Kind = Kind {
         Key::CA_FILE,
         Key::PROXY,
     ],
-    gives: &[Need::Bearer],
+    gives: &[Need::Bearer, Need::Basic],
     build: |name, settings| {
         let urs = settings.url("urs").unwrap_or_else(production);
         let netrc = match (settings.text("source"), settings.path("netrc")) {
@@ -94,9 +94,15 @@ impl Login for Earthdata {
 
     fn access<'a>(&'a self, ask: AccessRequest<'a>) -> Later<'a, Result<Granted, Error>> {
         Box::pin(async move {
-            match unpack(ask.secret) {
-                Stored::Token(token) => self.grant_token(token, &ask),
-                Stored::Password(user) => {
+            match (unpack(ask.secret), ask.need) {
+                (Stored::Password(user), Need::Basic) => Ok(self.grant_password(user)),
+                (Stored::Token(_), Need::Basic) => {
+                    let message = "a name and password are wanted, and what is stored is a token: sign in by name, \
+                                   with Enter where a token is asked for";
+                    Err(Error::sign_in(&self.name, message))
+                }
+                (Stored::Token(token), _) => self.grant_token(token, &ask),
+                (Stored::Password(user), _) => {
                     let token = self.fetch(&user, &ask).await?;
                     let expires = self.claims(&token)?.expires;
                     Ok(Granted { access: Access::Bearer(token), expires, rotated: None })
@@ -201,6 +207,13 @@ impl Earthdata {
         Ok(Granted { access: Access::Bearer(token), expires: claims.expires, rotated: None })
     }
 
+    fn grant_password(&self, user: User) -> Granted {
+        let origin = self.urs.origin().ascii_serialization();
+        let access = Access::Basic { user: user.username, password: user.password, origin };
+        // Without an end, so that nobody stores it.
+        Granted { access, expires: None, rotated: None }
+    }
+
     async fn fetch(&self, user: &User, ask: &AccessRequest<'_>) -> Result<Secret, Error> {
         let rejected = match ask.rejected {
             Some(Access::Bearer(token)) => Some(token),
@@ -299,6 +312,28 @@ mod tests {
         }
         assert!(sign_in(Source::Variables, &[]).is_err());
         assert!(sign_in(Source::Person, &[]).is_err(), "nobody there to ask");
+    }
+
+    #[test]
+    fn a_password_is_given_for_its_own_host_without_a_request_and_a_token_is_none() {
+        let http: Arc<dyn Http> = Arc::new(NoHttp);
+        let now = moment(0);
+        let ask = |secret: &Secret| {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let request = AccessRequest { secret, need: Need::Basic, rejected: None, http: &http, now: &now };
+            runtime.block_on(login().access(request))
+        };
+        let variables = [("EARTHDATA_USERNAME", "ada"), ("EARTHDATA_PASSWORD", "p w")];
+        let granted = ask(&sign_in(Source::Variables, &variables).unwrap()).unwrap();
+        let (user, password, origin) = ("ada".into(), Secret::new("p w"), "https://urs.earthdata.nasa.gov".into());
+        assert_eq!(granted.access, Access::Basic { user, password, origin });
+        assert!(granted.expires.is_none() && granted.rotated.is_none());
+        let error = ask(&Secret::new(lasting(3600))).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.hint().as_str()),
+            (crate::wire::Kind::LoginRequired, "run: valetkey login earthdata")
+        );
+        assert!(error.text().contains("name and password"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What TEA, Cumulus and Earthdata Login mean by their answers: a function of the answer alone.
 
-use super::super::Answer;
+use super::super::{Answer, Need};
 use crate::credentials::{Credentials, read_time};
 use crate::error::Error;
 use crate::freshness::clamp_retry_after;
@@ -25,10 +25,7 @@ pub(super) enum Verdict {
 /// Judges an endpoint's answer to a bearer.
 pub(super) fn judge(response: &Response, endpoint: &Url, urs: &Url) -> Verdict {
     let host = endpoint.host_str().unwrap_or_default();
-    let away = |what: String| {
-        let retry_after = response.retry_after().map(|wait| clamp_retry_after(wait).as_secs());
-        Verdict::Error(Error::Unavailable { message: format!("{host} {what}"), retry_after })
-    };
+    let away = |what: String| Verdict::Error(unavailable(response, format!("{host} {what}")));
     match response.status {
         200..=299 if response.is_page() => away(
             "answered with a web page instead of credentials: a login page, or a network that wants a sign-in".into(),
@@ -64,10 +61,10 @@ pub(super) fn judge_diagnosis(response: &Response, endpoint: &Url, urs: &Url) ->
         200 if response.is_page() => Err(Error::unavailable(format!(
             "{host} wants a sign-in, and {login} answered 200 with a web page when asked why"
         ))),
-        200 => Err(Error::configuration(
-            format!("{host} takes no bearer tokens ({login} accepts yours)"),
-            "valetkey does not sign in there by password yet; or check endpoint: it usually ends in /s3credentials",
-        )),
+        200 => {
+            let message = format!("{host} takes no bearer tokens ({login} accepts yours): it wants name and password");
+            Ok(Answer::Wants(Need::Basic, Error::sign_in(login::earthdata::KIND.name, message)))
+        }
         401 => Ok(Answer::Rejected(token_refused(host))),
         403 => match forbidden(response, host, urs) {
             Verdict::Answer(answer) => Ok(answer),
@@ -79,9 +76,8 @@ pub(super) fn judge_diagnosis(response: &Response, endpoint: &Url, urs: &Url) ->
             "check endpoint and urs in the config: an application is known to one of Earthdata Login's hosts",
         )),
         status @ (429 | 500..=599) => {
-            let retry_after = response.retry_after().map(|wait| clamp_retry_after(wait).as_secs());
             let message = format!("{host} wants a sign-in, and {login} answered {status} when asked why");
-            Err(Error::Unavailable { message, retry_after })
+            Err(unavailable(response, message))
         }
         status => {
             Err(protocol(response, format!("{host} wants a sign-in, and {login} answered {status} when asked why")))
@@ -145,8 +141,13 @@ fn token_refused(host: &str) -> Error {
     )
 }
 
-fn protocol(response: &Response, message: String) -> Error {
+pub(super) fn protocol(response: &Response, message: String) -> Error {
     Error::Protocol { message, request_id: response.header("x-request-id").map(str::to_owned) }
+}
+
+pub(super) fn unavailable(response: &Response, message: String) -> Error {
+    let retry_after = response.retry_after().map(|wait| clamp_retry_after(wait).as_secs());
+    Error::Unavailable { message, retry_after }
 }
 
 /// Both spellings: TEA's and Cumulus' camelCase, and the PascalCase of TEA 1.2 and Harmony.
@@ -277,9 +278,10 @@ mod tests {
         let (endpoint, urs) = urls();
         let kind = |status, body| match judge_diagnosis(&response(status, &[], body), &endpoint, &urs) {
             Ok(Answer::Rejected(error)) | Err(error) => error.kind(),
-            Ok(Answer::Issued(_)) => panic!("a diagnosis issues nothing"),
+            other => panic!("{other:?}"),
         };
-        assert_eq!(kind(200, "{}"), Kind::Configuration);
+        let wants = judge_diagnosis(&response(200, &[], "{}"), &endpoint, &urs);
+        assert!(matches!(wants, Ok(Answer::Wants(Need::Basic, error)) if error.kind() == Kind::LoginRequired));
         assert_eq!(kind(200, "<!DOCTYPE html>"), Kind::Unavailable, "a portal's");
         assert_eq!(kind(401, "{}"), Kind::LoginRequired);
         assert_eq!(kind(403, r#"{"error_description":"EULA Acceptance Failure"}"#), Kind::Denied);

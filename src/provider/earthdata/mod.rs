@@ -1,8 +1,10 @@
 //! NASA Earthdata: TEA and Cumulus behind one URL, told apart by what they answer.
 //!
 //! A bearer goes to the endpoint and, for the diagnosis of a redirect, to Earthdata Login; a cookie is never kept.
+//! Where no bearer is taken, name and password are: see [`dance`].
 
 mod answer;
+mod dance;
 mod presets;
 
 use super::{Answer, Kind, Need, Provider};
@@ -58,6 +60,8 @@ pub const KIND: Kind = Kind {
 /// A bearer fetch takes about a second; EDL behind it may take longer.
 const LIMIT: Duration = Duration::from_secs(20);
 
+type Header = (String, Secret);
+
 #[derive(Debug)]
 struct Earthdata {
     endpoint: Url,
@@ -73,10 +77,16 @@ impl Provider for Earthdata {
 
     fn issue<'a>(&'a self, access: &'a Access, http: &'a Arc<dyn Http>) -> Later<'a, Result<Answer, Error>> {
         Box::pin(async move {
-            let Access::Bearer(token) = access else {
-                return Err(Error::protocol("an earthdata profile was given something else than a bearer token"));
+            let token = match access {
+                Access::Bearer(token) => token,
+                Access::Basic { user, password, origin } => return self.dance(user, password, origin, http).await,
+                _ => {
+                    return Err(Error::protocol(
+                        "an earthdata profile was given neither a bearer token nor a password",
+                    ));
+                }
             };
-            let response = self.get(&self.endpoint, token, http).await?;
+            let response = self.ask(&self.endpoint, bearer(token), http).await?;
             match judge(&response, &self.endpoint, &self.urs) {
                 Verdict::Answer(answer) => Ok(answer),
                 Verdict::Error(error) => Err(error),
@@ -87,16 +97,24 @@ impl Provider for Earthdata {
 }
 
 impl Earthdata {
-    async fn get(&self, url: &Url, token: &Secret, http: &Arc<dyn Http>) -> Result<Response, Error> {
-        let mut headers = vec![
-            ("authorization".to_owned(), Secret::new(format!("Bearer {}", token.expose()))),
-            ("accept".to_owned(), Secret::new("application/json")),
-        ];
+    /// Asks for data, with a header that says who we are.
+    async fn ask(&self, url: &Url, who: Header, http: &Arc<dyn Http>) -> Result<Response, Error> {
+        let mut headers = vec![who, ("accept".to_owned(), Secret::new("application/json"))];
         if let Some(name) = &self.app_name {
             headers.push(("app-name".to_owned(), Secret::new(name)));
         }
+        self.get(url, headers, LIMIT, http).await
+    }
+
+    async fn get(
+        &self,
+        url: &Url,
+        headers: Vec<Header>,
+        limit: Duration,
+        http: &Arc<dyn Http>,
+    ) -> Result<Response, Error> {
         let request =
-            Request { method: "GET", url: url.clone(), headers, body: None, limit: LIMIT, route: self.route.clone() };
+            Request { method: "GET", url: url.clone(), headers, body: None, limit, route: self.route.clone() };
         let host = url.host_str().unwrap_or_default();
         http.send(request).await.map_err(|error| error.about(host, &self.route))
     }
@@ -110,7 +128,11 @@ impl Earthdata {
             path.pop_if_empty().extend(["api", "users", &uid]);
         }
         url.query_pairs_mut().append_pair("client_id", client_id);
-        let response = self.get(&url, token, http).await?;
+        let response = self.ask(&url, bearer(token), http).await?;
         judge_diagnosis(&response, &self.endpoint, &self.urs)
     }
+}
+
+fn bearer(token: &Secret) -> Header {
+    ("authorization".to_owned(), Secret::new(format!("Bearer {}", token.expose())))
 }
