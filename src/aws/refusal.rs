@@ -60,6 +60,10 @@ fn judge(response: &Response, host: &str, need: Need) -> Refusal {
         }
         "InvalidIdentityToken" | "IDPRejectedClaim" => rejected("the identity token"),
         "ExpiredToken" | "ExpiredTokenException" => rejected("the login's token any more"),
+        "AccessDenied" if said.contains("MultiFactorAuthentication failed") => Refusal::Access(Error::sign_in(
+            "aws",
+            format!("{host} does not accept the MFA code, which works once and for 30 seconds ({said})"),
+        )),
         // Ceph says so of an expired identity token too: another token is worth one try.
         "AccessDenied" | "AccessDeniedException" if need == Need::WebIdentity => Refusal::Access(denied()),
         "AccessDenied" | "AccessDeniedException" => Refusal::Request(denied()),
@@ -76,6 +80,11 @@ fn judge(response: &Response, host: &str, need: Need) -> Refusal {
             message: format!("{host} answered {status} without a code: is it an STS? {}", response.excerpt()),
             request_id: element(response, "RequestId"),
         }),
+        // The keys were a role's themselves.
+        _ if status >= 400 && said.contains("role chaining") => Refusal::Request(Error::configuration(
+            format!("{host} refuses the request: {said}"),
+            "keys that came from a role open another for one hour at most: set duration to 1h or less",
+        )),
         _ if status >= 400 => Refusal::Request(Error::configuration(
             format!("{host} refuses the request: {said}"),
             "check role_arn, duration, bucket and prefix of the profile",
@@ -117,6 +126,8 @@ mod tests {
     use crate::secret::Secret;
     use crate::wire::Kind;
 
+    const INVALID_CODE: &str = "<Message>MultiFactorAuthentication failed with invalid MFA one time pass code. <";
+
     fn judged(status: u16, body: &str) -> (Kind, bool) {
         let response = Response { status, headers: vec![("date".into(), "today".into())], body: Secret::new(body) };
         match judge(&response, "sts.example.org", Need::AwsKeys) {
@@ -150,6 +161,7 @@ mod tests {
                     .replace("<Message>m<", "<Message>Signature expired: 1 is now earlier than 2<"),
                 (Kind::Configuration, false),
             ),
+            (403, aws("AccessDenied").replace("<Message>m<", INVALID_CODE), (Kind::LoginRequired, true)),
             (503, aws("STSNotInitialized"), (Kind::Unavailable, false)),
             (400, aws("IDPCommunicationError"), (Kind::Unavailable, false)),
             (400, aws("Throttling"), (Kind::Unavailable, false)),
@@ -159,5 +171,13 @@ mod tests {
         ] {
             assert_eq!(judged(status, &body), expected, "{status} {body}");
         }
+    }
+    #[test]
+    fn a_role_by_a_role_is_told_of_its_one_hour() {
+        let said = "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining";
+        let body = format!("<Error><Code>ValidationError</Code><Message>{said}</Message></Error>");
+        let response = Response { status: 400, headers: Vec::new(), body: Secret::new(body) };
+        let Refusal::Request(error) = judge(&response, "sts.example.org", Need::AwsKeys) else { panic!("no access") };
+        assert!(error.hint().contains("one hour at most"), "{}", error.text());
     }
 }
