@@ -35,9 +35,9 @@ impl Default for Network {
 impl Http for Network {
     fn send(&self, request: Request) -> Later<'_, Result<Response, SendError>> {
         Box::pin(async move {
-            // The loopback is never reached through a proxy, whatever the environment says; a proxy of the issuer's
-            // own is another matter, and was meant for just this.
-            let proxies = request.route.proxy.is_some() || !crate::settings::is_loopback(&request.url);
+            // This machine's own addresses are never reached through a proxy, whatever the environment says: there they
+            // mean another. A proxy of the issuer's own is another matter, and was meant for just this.
+            let proxies = request.route.proxy.is_some() || !crate::settings::is_this_machine(&request.url);
             let kind = (request.route.clone(), proxies);
             let client = self.client(&kind).await?;
             let limit = request.limit;
