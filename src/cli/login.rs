@@ -26,7 +26,7 @@ pub(super) struct Args {
     /// Take name and password from ~/.netrc, or the file that NETRC names
     #[arg(long, conflicts_with = "from_file")]
     from_netrc: bool,
-    /// Take it from a file that only you can read; - is standard input
+    /// Take it from a file that only you can read; - is standard input. Where an MFA code is wanted, it may be the last line
     #[arg(long, value_name = "FILE")]
     from_file: Option<PathBuf>,
     /// Keep it without asking the issuer about it
@@ -46,7 +46,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
             let fix = format!("put it there, then run: valetkey login {}; or edit [logins.{0}]", entry.name);
             return Err(Error::configuration(message, fix));
         }
-        Some(elsewhere) => elsewhere.read(&*outside.environment).await?,
+        Some(elsewhere) => elsewhere.read(&*outside.environment).await.map_err(|error| told_of(&entry, error))?,
         None => {
             let from = SignIn {
                 prompt: &Terminal,
@@ -55,7 +55,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
                 http: &outside.http,
                 now: &outside.clock.now(),
             };
-            entry.login.sign_in(&from).await?
+            entry.login.sign_in(&from).await.map_err(|error| told_of(&entry, error))?
         }
     };
     let tried = if args.untested {
@@ -124,7 +124,8 @@ async fn try_out(config: &Config, entry: &LoginEntry, secret: &mut Secret, outsi
     }
     let now = outside.clock.now();
     let need = profile.provider.need();
-    let request = AccessRequest { secret, need, rejected: None, http: &outside.http, now: &now };
+    let (http, environment) = (&outside.http, &*outside.environment);
+    let request = AccessRequest { secret, need, rejected: None, http, environment, now: &now };
     let granted = match entry.login.access(request).await {
         Ok(granted) => granted,
         Err(error @ Error::LoginRequired { .. }) => return Err(told_of(entry, error)),
