@@ -192,6 +192,13 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_session_that_another_program_begins_is_a_sign_in_and_a_locked_keyring_is_none() {
+        let wants = |remedy| Error::LoginRequired { message: String::new(), remedy }.wants_sign_in();
+        assert!(wants(Remedy::Run("aws sso login".into())) && wants(Remedy::SignIn("aws".into())));
+        assert!(!wants(Remedy::UnlockKeyring) && !wants(Remedy::Unlock));
+    }
+
+    #[test]
     fn s27_foreign_text_cannot_drive_a_terminal() {
         let error = Error::protocol("a\x1b[2J\r\n\u{9b}b\u{202e}c\0");
         assert_eq!(error.text().lines().next(), Some("valetkey: error: a?[2J???b?c?"));
