@@ -266,6 +266,8 @@ async fn what_an_instance_does_not_give_is_told() {
     let roles = "/latest/meta-data/iam/security-credentials/";
     let (kind, text) = told(roles, Behaviour::status(404)).await;
     assert!(kind == Kind::Configuration && text.contains("no role"), "{text}");
+    let (kind, text) = told(roles, Behaviour::json(200, "../../../user-data")).await;
+    assert!(kind == Kind::Configuration && text.contains("no role"), "what is no name is not asked for: {text}");
     let (kind, text) = told("/latest/api", Behaviour::status(403)).await;
     assert!(kind == Kind::Configuration && text.contains("switched off"), "{text}");
     let (kind, text) = told(&format!("{roles}worker"), Behaviour::PastExpiration).await;

@@ -88,6 +88,10 @@ fn a_chain_without_an_end_is_an_error_and_so_is_a_profile_that_is_not_there() {
     assert!(refused("bsae", "").contains("did you mean base?"));
     let text = refused("dev", "[profile dev]\nrole_arn = r\nsource_profile = gone\n");
     assert!(text.contains("no profile gone, the source_profile of dev"), "{text}");
+    let both =
+        "[profile base]\nrole_arn = r-2\nsource_profile = a\n[profile dev]\nrole_arn = r-1\nsource_profile = base\n";
+    let roles = unpack(&read("dev", &home(both)).unwrap()).unwrap().roles;
+    assert_eq!(roles.len(), 1, "a source's keys come before the role that it could assume");
     let own = "[profile base]\nrole_arn = r\nsource_profile = base\n";
     assert_eq!(unpack(&read("base", &home(own)).unwrap()).unwrap().roles.len(), 1, "its own keys, then its role");
 }
