@@ -39,6 +39,8 @@ pub enum Remedy {
         login: String,
         place: String,
     },
+    /// A command of another program, which keeps the secret.
+    Run(String),
     UnlockKeyring,
     Unlock,
 }
@@ -80,7 +82,10 @@ impl Error {
 
     /// Whether the login's secret is what is wrong: another one, or the same after a while, may be taken.
     pub fn wants_sign_in(&self) -> bool {
-        matches!(self, Error::LoginRequired { remedy: Remedy::SignIn(_) | Remedy::PutRight { .. }, .. })
+        matches!(
+            self,
+            Error::LoginRequired { remedy: Remedy::SignIn(_) | Remedy::PutRight { .. } | Remedy::Run(_), .. }
+        )
     }
 
     pub fn kind(&self) -> Kind {
@@ -101,6 +106,7 @@ impl Error {
                 Remedy::PutRight { login, place } => {
                     format!("put it right in {place}, then run: valetkey login {login}")
                 }
+                Remedy::Run(command) => format!("run: {command}"),
                 Remedy::UnlockKeyring => "unlock the desktop keyring, then try again".to_owned(),
                 Remedy::Unlock => "run: valetkey unlock".to_owned(),
             },
@@ -168,6 +174,7 @@ pub(crate) mod tests {
                 message: "refused".into(),
                 remedy: Remedy::PutRight { login: "earthdata".into(), place: "~/.netrc".into() },
             },
+            Error::LoginRequired { message: "over".into(), remedy: Remedy::Run("aws sso login".into()) },
             Error::LoginRequired { message: "locked".into(), remedy: Remedy::UnlockKeyring },
             Error::Denied { message: "no".into(), url: Some("https://x/eula".into()), hint: "accept".into() },
             Error::Unavailable { message: "away".into(), retry_after: Some(7) },
@@ -194,6 +201,13 @@ pub(crate) mod tests {
             assert_eq!(error.text().lines().count(), 2, "{error:?}");
             assert!(!error.hint().is_empty());
         }
+    }
+
+    #[test]
+    fn a_session_that_another_program_begins_is_a_sign_in_and_a_locked_keyring_is_none() {
+        let wants = |remedy| Error::LoginRequired { message: String::new(), remedy }.wants_sign_in();
+        assert!(wants(Remedy::Run("aws sso login".into())) && wants(Remedy::SignIn("aws".into())));
+        assert!(!wants(Remedy::UnlockKeyring) && !wants(Remedy::Unlock));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::error::{Error, Place};
 use crate::ports::Route;
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use url::Url;
@@ -214,6 +215,20 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
+/// Whether a URL's host is the loopback or an instance's metadata.
+pub fn is_this_machine(url: &Url) -> bool {
+    let metadata = match url.host() {
+        Some(url::Host::Ipv4(address)) => METADATA.0 == address,
+        Some(url::Host::Ipv6(address)) => METADATA.1 == address,
+        Some(url::Host::Domain(_)) | None => false,
+    };
+    metadata || is_loopback(url)
+}
+
+/// Where an instance finds its metadata, literally.
+const METADATA: (Ipv4Addr, Ipv6Addr) =
+    (Ipv4Addr::new(169, 254, 169, 254), Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254));
+
 /// `15m`, `1h`, `90s`, `900`. None for anything else, zero and what overflows.
 pub fn read_duration(text: &str) -> Option<Duration> {
     let (digits, unit) = match text.as_bytes().last()? {
@@ -258,6 +273,20 @@ mod tests {
             "https://x.org/\na = b",
         ] {
             assert!(Shape::Url.check(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn this_machine_is_the_loopback_and_its_metadata_and_no_neighbour() {
+        for (text, here) in [
+            ("http://127.0.0.1:1/", true),
+            ("http://169.254.169.254/", true),
+            ("http://[fd00:ec2::254]/", true),
+            ("http://169.254.169.253/", false),
+            ("http://169.254.169.254.x.org/", false),
+            ("https://x.org/", false),
+        ] {
+            assert_eq!(is_this_machine(&Url::parse(text).unwrap()), here, "{text}");
         }
     }
 

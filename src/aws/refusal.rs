@@ -81,6 +81,10 @@ impl Asked<'_> {
             }
             "InvalidIdentityToken" | "IDPRejectedClaim" => rejected("the identity token"),
             "ExpiredToken" | "ExpiredTokenException" => rejected("the login's token any more"),
+            "AccessDenied" if said.contains("MultiFactorAuthentication failed") => Refusal::Access(Error::sign_in(
+                "aws",
+                format!("{host} does not accept the MFA code, which works once and for 30 seconds ({said})"),
+            )),
             // Ceph says so of an expired identity token too: another token is worth one try.
             "AccessDenied" | "AccessDeniedException" if self.need == Need::WebIdentity => Refusal::Access(denied()),
             "AccessDenied" | "AccessDeniedException" => Refusal::Request(denied()),

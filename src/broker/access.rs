@@ -224,7 +224,8 @@ impl Inner {
         rejected: Option<&Access>,
     ) -> Result<Granted, Error> {
         let now = self.outside.clock.now();
-        let request = AccessRequest { secret: &stored.secret, need, rejected, http: &self.outside.http, now: &now };
+        let (http, environment) = (&self.outside.http, &*self.outside.environment);
+        let request = AccessRequest { secret: &stored.secret, need, rejected, http, environment, now: &now };
         entry.login.access(request).await.map_err(|error| told_of(entry, error))
     }
 

@@ -1,15 +1,15 @@
-//! `valetkey login NAME`: takes a secret, tries it at once if a profile uses it, keeps it in the keyring.
+//! `valetkey login NAME`: takes a secret, tries it at its issuer at once, keeps it in the keyring.
 
 use super::context::{ATTENDED, Context};
 use super::start;
+use super::trial::{Tried, try_out};
 use crate::broker::{Broker, Manner, StoredLogin, told_of};
 use crate::config::{Config, LoginEntry};
 use crate::credentials::written;
 use crate::daemon::ClientError;
 use crate::error::Error;
-use crate::login::{self, AccessRequest, SignIn, Source};
+use crate::login::{self, SignIn, Source};
 use crate::ports::{Outside, Prompt, Tier};
-use crate::provider::Answer;
 use crate::secret::Secret;
 use crate::settings::Settings;
 use crate::system::prompt::Terminal;
@@ -26,7 +26,7 @@ pub(super) struct Args {
     /// Take name and password from ~/.netrc, or the file that NETRC names
     #[arg(long, conflicts_with = "from_file")]
     from_netrc: bool,
-    /// Take it from a file that only you can read; - is standard input
+    /// Take it from a file that only you can read; - is standard input. Where an MFA code is wanted, it may be the last line
     #[arg(long, value_name = "FILE")]
     from_file: Option<PathBuf>,
     /// Keep it without asking the issuer about it
@@ -48,7 +48,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
             let fix = format!("put it there, then run: valetkey login {}; or edit [logins.{0}]", entry.name);
             return Err(Error::configuration(message, fix));
         }
-        Some(elsewhere) => elsewhere.read(&*outside.environment).await?,
+        Some(elsewhere) => elsewhere.read(&*outside.environment).await.map_err(|error| told_of(&entry, error))?,
         None => {
             let from = SignIn {
                 prompt: &Terminal,
@@ -57,13 +57,13 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
                 http: &outside.http,
                 now: &outside.clock.now(),
             };
-            entry.login.sign_in(&from).await?
+            entry.login.sign_in(&from).await.map_err(|error| told_of(&entry, error))?
         }
     };
     let tried = if args.untested {
         Tried::Untested("as you asked".into())
     } else {
-        try_out(&broker, &entry, &mut secret, &outside).await?
+        try_out(&broker, &entry, &mut secret, &outside).await.map_err(|error| told_of(&entry, error))?
     };
 
     let stored = StoredLogin::signed_in(entry.kind.name, secret.clone());
@@ -93,6 +93,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
     Terminal.tell(&format!("{word} {}{who}{until}", entry.name));
     match tried {
         Tried::Works(profile, end) => Terminal.tell(&format!("tried with profile {profile}: credentials until {end}")),
+        Tried::Taken => Terminal.tell("tried at its own issuer; no profile uses this login yet"),
         Tried::Denied(why) => Terminal.tell(&format!("the login is good, but gives no credentials: {why}")),
         Tried::Untested(why) => Terminal.tell(&format!("not tried at the issuer: {why}")),
     }
@@ -103,65 +104,6 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
 fn told(daemon: Result<(), Error>) {
     if let Err(error) = daemon {
         Terminal.tell(&format!("valetkey: warning: the daemon was not told: {error}; see: valetkey status"));
-    }
-}
-
-enum Tried {
-    Works(String, String),
-    /// The login's issuer took it; the issuer of credentials wants more than that.
-    Denied(String),
-    /// It may be good: nothing that was answered speaks against it.
-    Untested(String),
-}
-
-/// Issues once with the first profile that uses the login. Only a refusal of the secret itself is an error: a missing
-/// right or an issuer that is away says nothing about the secret, and must not lose it.
-async fn try_out(broker: &Broker, entry: &LoginEntry, secret: &mut Secret, outside: &Outside) -> Result<Tried, Error> {
-    let config = broker.config();
-    let Some(profile) = config.profiles.values().find(|profile| profile.login == entry.name) else {
-        return Ok(Tried::Untested("no profile uses this login yet".into()));
-    };
-    if Terminal.someone() {
-        Terminal.tell(&format!("asking the issuer of {} ...", profile.name));
-    }
-    // Two attempts at one account at a time may lock it: a daemon may be asking as this login just now. What cannot be
-    // tried for that is no worse a secret.
-    let _turn = match entry.login.asks_issuer(secret) {
-        true => match broker.login_turn(&entry.name).await {
-            Ok(turn) => Some(turn),
-            Err(error) => return Ok(Tried::Untested(format!("{error}; {}", error.hint()))),
-        },
-        false => None,
-    };
-    let now = outside.clock.now();
-    let need = profile.provider.need();
-    let request = AccessRequest { secret, need, rejected: None, http: &outside.http, now: &now };
-    let granted = match entry.login.access(request).await {
-        Ok(granted) => granted,
-        Err(error @ Error::LoginRequired { .. }) => return Err(told_of(entry, error)),
-        Err(error) => return Ok(Tried::Untested(format!("{error}; {}", error.hint()))),
-    };
-    // The old one may be void from here on, and shown again it would end the session.
-    if let Some(rotated) = granted.rotated {
-        *secret = rotated;
-    }
-    let mut answer = profile.provider.issue(&granted.access, &outside.http).await;
-    if let Ok(Answer::Wants(need, why)) = answer {
-        let request = AccessRequest { secret, need, rejected: None, http: &outside.http, now: &now };
-        answer = match entry.login.access(request).await {
-            Ok(granted) => profile.provider.issue(&granted.access, &outside.http).await,
-            Err(_) => Ok(Answer::Wants(need, why)),
-        };
-    }
-    match answer {
-        // Good for what it is, and for other profiles.
-        Ok(Answer::Wants(_, why)) => {
-            Ok(Tried::Denied(format!("{why}; sign in again by name, with Enter where a token is asked for")))
-        }
-        Ok(Answer::Issued(issued)) => Ok(Tried::Works(profile.name.clone(), written(issued.credentials.expiration))),
-        Ok(Answer::Rejected(error @ Error::Denied { .. })) => Ok(Tried::Denied(format!("{error}; {}", error.hint()))),
-        Ok(Answer::Rejected(error @ Error::LoginRequired { .. })) => Err(told_of(entry, error)),
-        Ok(Answer::Rejected(error)) | Err(error) => Ok(Tried::Untested(format!("{error}; {}", error.hint()))),
     }
 }
 

@@ -19,6 +19,7 @@ mod start;
 mod status;
 mod stop;
 mod token;
+mod trial;
 
 use crate::error::Error;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};

@@ -101,6 +101,8 @@ pub struct AccessRequest<'a> {
     pub need: Need,
     pub rejected: Option<&'a Access>,
     pub http: &'a Arc<dyn Http>,
+    /// For programs that print what a secret names.
+    pub environment: &'a dyn Environment,
     pub now: &'a Moment,
 }
 

@@ -8,6 +8,7 @@ mod answer;
 mod behaviour;
 mod cray;
 mod earthdata;
+mod instance;
 mod keycloak;
 mod log;
 mod people;
@@ -64,6 +65,7 @@ const ISSUERS: &[(&str, &dyn Issuer)] = &[
     ("/tea/", &earthdata::Tea),
     ("/cumulus/", &earthdata::Cumulus),
     ("/sts", &sts::Sts),
+    ("/latest/", &instance::Instance),
     ("/keycloak/", &keycloak::Keycloak),
     ("/apis/", &cray::Cray),
     ("/cray/apis/", &cray::Cray),
@@ -93,6 +95,8 @@ impl Standin {
     pub const TOKEN: &'static str = "/keycloak/realms/shasta/protocol/openid-connect/token";
     /// HPE Cray's STS, at its own place on a gateway; it answers below `/cray` too.
     pub const CRAY: &'static str = "/apis/sts/token";
+    /// The role of the instance that it is, with all its metadata at the root.
+    pub const INSTANCE_ROLE: &'static str = "worker";
     /// The S3 that HPE Cray's STS names. Nobody listens there.
     pub const CRAY_S3: &'static str = "http://rgw-vip.nmn";
 
@@ -187,6 +191,11 @@ impl Standin {
     /// Makes an access key id known to STS. Signatures are not checked, only whose they are and of when.
     pub fn accept_key_id(&self, access_key_id: &str) {
         self.world.state().key_ids.insert(access_key_id.to_owned());
+    }
+
+    /// Lets an MFA device show this code, which opens one session.
+    pub fn add_mfa_code(&self, serial: &str, code: &str) {
+        self.world.state().mfa_codes.entry(serial.to_owned()).or_default().insert(code.to_owned());
     }
 
     /// Stops listening: when this returns, its port refuses connections. Other clones keep their log.

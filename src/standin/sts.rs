@@ -44,10 +44,7 @@ impl Issuer for Sts {
             Some("GetCallerIdentity") if ask.by_ceph() => fault(ask, 405, "MethodNotAllowed", ""),
             Some("GetFederationToken") => federation_token(ask).unwrap_or_else(|refusal| refusal),
             Some("AssumeRole") => assume_role(ask, &signer).unwrap_or_else(|refusal| refusal),
-            Some("GetSessionToken") => match life(ask, 43_200, USERS) {
-                Ok(life) => success(ask, "GetSessionToken", &credentials(ask, life)),
-                Err(refusal) => refusal,
-            },
+            Some("GetSessionToken") => session_token(ask).unwrap_or_else(|refusal| refusal),
             Some("GetCallerIdentity") => {
                 let user = format!("<Arn>{}</Arn><UserId>{}</UserId>", user(&signer), escaped(&signer));
                 success(ask, "GetCallerIdentity", &format!("{user}<Account>{ACCOUNT}</Account>"))
@@ -105,6 +102,21 @@ fn assume_role(ask: &Ask, signer: &str) -> Result<Answer, Answer> {
     }
     let result = format!("{}{}", assumed(&role, &session), credentials(ask, life(ask, 3600, ROLES)?));
     Ok(success(ask, "AssumeRole", &result))
+}
+
+/// With a code of an MFA device or without. A code that was taken once is wrong from then on.
+fn session_token(ask: &Ask) -> Result<Answer, Answer> {
+    let (serial, code) = (field(ask, "SerialNumber"), field(ask, "TokenCode"));
+    if serial.is_some() || code.is_some() {
+        let mut state = ask.world.state();
+        let codes = serial.as_ref().and_then(|serial| state.mfa_codes.get_mut(serial));
+        if !codes.is_some_and(|codes| codes.remove(&code.unwrap_or_default())) {
+            let message = "MultiFactorAuthentication failed with invalid MFA one time pass code. ";
+            drop(state);
+            return Err(fault(ask, 403, "AccessDenied", message));
+        }
+    }
+    Ok(success(ask, "GetSessionToken", &credentials(ask, life(ask, 43_200, USERS)?)))
 }
 
 /// With a token of this stand-in's Keycloak.

@@ -57,6 +57,9 @@ pub(super) struct State {
     pub(super) codes: HashMap<String, String>,
     pub(super) eulas: HashSet<String>,
     pub(super) key_ids: HashSet<String>,
+    pub(super) metadata_tokens: HashSet<String>,
+    /// By MFA device, each good for one use.
+    pub(super) mfa_codes: HashMap<String, HashSet<String>>,
     pub(super) issued: Vec<Issued>,
     pub(super) people: People,
 }

@@ -1,5 +1,6 @@
 //! The broker against the stand-in issuer: every claim is checked at the issuer's log.
 
+mod aws;
 mod contract;
 mod dance;
 mod disk;

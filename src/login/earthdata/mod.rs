@@ -320,7 +320,8 @@ mod tests {
         let now = moment(0);
         let ask = |secret: &Secret| {
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-            let request = AccessRequest { secret, need: Need::Basic, rejected: None, http: &http, now: &now };
+            let (need, environment) = (Need::Basic, &Variables::new(&[]));
+            let request = AccessRequest { secret, need, rejected: None, http: &http, environment, now: &now };
             runtime.block_on(login().access(request))
         };
         let variables = [("EARTHDATA_USERNAME", "ada"), ("EARTHDATA_PASSWORD", "p w")];
@@ -342,7 +343,9 @@ mod tests {
         let (secret, now) = (Secret::new(lasting(3600)), moment(0));
         let ask = |rejected| {
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-            let request = AccessRequest { secret: &secret, need: Need::Bearer, rejected, http: &http, now: &now };
+            let environment = &Variables::new(&[]);
+            let (need, http, now) = (Need::Bearer, &http, &now);
+            let request = AccessRequest { secret: &secret, need, rejected, http, environment, now };
             runtime.block_on(login().access(request))
         };
         let first = ask(None).unwrap();

@@ -147,7 +147,8 @@ async fn a_person_elsewhere_enters_the_code_and_the_device_is_signed_in() {
     assert!(shown.contains(&standin.url("/keycloak/realms/shasta/device")), "{shown}");
     assert!(requests.iter().all(|request| !request.mentions("password")));
     let now = moment(0);
-    let ask = AccessRequest { secret: &secret, need: Need::Bearer, rejected: None, http: &http, now: &now };
+    let (need, http, environment, now) = (Need::Bearer, &http, &Variables::new(&[]), &now);
+    let ask = AccessRequest { secret: &secret, need, rejected: None, http, environment, now };
     assert!(login.access(ask).await.unwrap().rotated.is_some(), "the session is renewed, and its token with it");
 }
 

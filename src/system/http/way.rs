@@ -2,7 +2,7 @@
 
 use crate::error::{Error, printable};
 use crate::ports::{Distrust, Route, SendError};
-use crate::settings::is_loopback;
+use crate::settings::{is_loopback, is_this_machine};
 use hyper_util::client::proxy::matcher::Matcher;
 use std::fmt;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub(super) struct EnvironmentProxies(Matcher);
 /// How a request goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Way {
-    /// The loopback: no proxy, whatever the environment says.
+    /// This machine's own addresses: no proxy, whatever the environment says, since there they mean another.
     Local,
     /// No proxy for this host.
     Straight,
@@ -75,7 +75,7 @@ impl EnvironmentProxies {
             }
             return Ok(Way::Through(Hop { at: at(proxy), by: By::Config, open: proxy.scheme() == "http" }));
         }
-        if is_loopback(url) {
+        if is_this_machine(url) {
             return Ok(Way::Local);
         }
         let proxy = url.as_str().parse().ok().and_then(|uri| self.0.intercept(&uri));
