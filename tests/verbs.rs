@@ -123,3 +123,19 @@ fn what_add_cannot_do_with_its_words_is_a_mistake_of_usage_and_nothing_is_writte
     }
     assert!(!place.config_file().exists());
 }
+
+#[test]
+fn a_password_without_a_profile_is_tried_at_its_own_issuer_and_a_wrong_one_not_kept() {
+    let (issuer, place) = (Issuer::start(), Place::new());
+    let token_url = issuer.standin.url(Standin::TOKEN);
+    let login = format!("[logins.shasta]\nkind = \"keycloak\"\nusername = \"ada\"\ntoken_url = \"{token_url}\"\n");
+    place.configure(&format!("keyring = \"file\"\n{login}"));
+    issuer.standin.add_user("ada", "pw");
+    let wrong = place.login("shasta", "wrong");
+    assert_eq!(wrong.status.code(), Some(3), "{}", stderr(&wrong));
+    assert_eq!(place.command(&["token", "shasta"]).status.code(), Some(3));
+    let signed_in = place.login("shasta", "pw");
+    assert!(stderr(&signed_in).contains("signed in to shasta as ada"), "{}", stderr(&signed_in));
+    assert!(stderr(&signed_in).contains("tried at its own issuer"), "{}", stderr(&signed_in));
+    assert_eq!(issuer.standin.count(Standin::TOKEN), 2);
+}
