@@ -55,6 +55,14 @@ impl Seen {
         self.exchange().signed
     }
 
+    /// Seconds by which a refusal's Date is ahead of its request's signature.
+    pub fn issuer_ahead(&self) -> Option<i64> {
+        let exchange = self.exchange();
+        let refused = |response: &&Response| (400..500).contains(&response.status);
+        let date = exchange.outcome.as_ref()?.as_ref().ok().filter(refused)?.date()?;
+        Some(date.as_second().saturating_sub(exchange.signed?.as_second()))
+    }
+
     fn exchange(&self) -> MutexGuard<'_, Exchange> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -2,9 +2,11 @@
 //!
 //! Nothing here retries, sleeps or looks for keys: what signs is passed in.
 
+mod clock;
 mod connector;
 mod refusal;
 
+pub use clock::SigningClock;
 pub use connector::{Connector, Seen};
 pub use refusal::Refusal;
 
@@ -26,6 +28,7 @@ pub struct Address {
     pub endpoint: Option<Url>,
     pub region: String,
     pub route: Route,
+    pub clock: SigningClock,
 }
 
 /// What a client of the SDK answers with where it does not succeed.
@@ -56,6 +59,7 @@ impl Address {
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(self.region.clone()))
             .http_client(connector)
+            .time_source(self.clock.clone())
             // One attempt: retries and their timing are the broker's.
             .retry_config(aws_sdk_sts::config::retry::RetryConfig::disabled())
             .timeout_config(aws_sdk_sts::config::timeout::TimeoutConfig::disabled())
@@ -63,6 +67,13 @@ impl Address {
         config.set_credentials_provider(keys.map(SharedCredentialsProvider::new));
         config.set_endpoint_url(self.endpoint.as_ref().map(Url::to_string));
         (aws_sdk_sts::Client::from_conf(config.build()), seen)
+    }
+
+    /// Whether a call was refused though nothing but this machine's clock may be wrong: then what is signed next is
+    /// signed by the issuer's.
+    pub fn learns_the_time(&self, seen: &Seen) -> bool {
+        let ahead = seen.issuer_ahead().filter(|ahead| ahead.abs() > clock::MAX_SKEW);
+        ahead.inspect(|ahead| self.clock.put_right(*ahead)).is_some()
     }
 
     /// What it means that a call with access of this form did not succeed.

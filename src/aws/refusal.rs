@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use super::clock::MAX_SKEW;
 use crate::access::Need;
 use crate::error::{Error, printable};
 use crate::freshness::clamp_retry_after;
@@ -27,9 +28,6 @@ pub(super) struct Asked<'a> {
     pub(super) need: Need,
     pub(super) signed: Option<Timestamp>,
 }
-
-/// In seconds, either way: what AWS, Ceph and MinIO put up with.
-const MAX_SKEW: i64 = 15 * 60;
 
 impl Asked<'_> {
     /// Judges a call that did not succeed. `sdk_error` counts only where nothing came back, or what came was no error.

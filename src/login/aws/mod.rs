@@ -17,6 +17,7 @@ mod tests;
 
 use super::{About, AccessRequest, Elsewhere, Granted, Kind, Login, SignIn};
 use crate::access::Need;
+use crate::aws::SigningClock;
 use crate::credentials::written;
 use crate::error::Error;
 use crate::jwt;
@@ -124,7 +125,8 @@ fn keys_in(settings: &Settings) -> Result<KeysIn, Error> {
         })?,
     };
     let region = settings.text("region").map(str::to_owned);
-    let places = Places { sts: settings.url("endpoint"), region, route: settings.route(), metadata };
+    let (sts, route, clock) = (settings.url("endpoint"), settings.route(), SigningClock::default());
+    let places = Places { sts, region, route, metadata, clock };
     let file = |key: &str, usual: &str| settings.path(key).unwrap_or_else(|| PathBuf::from(usual));
     Ok(match source {
         "profile" => KeysIn::Profile {

@@ -4,7 +4,7 @@ use super::instance::Instance;
 use super::keys::{Given, Keys};
 use super::recipe::{Base, Recipe, Role, Token};
 use crate::access::Need;
-use crate::aws::{Address, CallError, Refusal};
+use crate::aws::{Address, CallError, Refusal, SigningClock};
 use crate::error::Error;
 use crate::login::AccessRequest;
 use crate::ports::Route;
@@ -20,6 +20,7 @@ pub(super) struct Places {
     pub(super) region: Option<String>,
     pub(super) route: Route,
     pub(super) metadata: Url,
+    pub(super) clock: SigningClock,
 }
 
 impl Places {
@@ -44,16 +45,23 @@ impl Places {
     pub(super) fn sts(&self, role: Option<&Role>) -> Address {
         let region = self.region.as_ref().or_else(|| role?.region.as_ref());
         let region = region.map_or("us-east-1", String::as_str).to_owned();
-        Address { endpoint: self.sts.clone(), region, route: self.route.clone() }
+        Address { endpoint: self.sts.clone(), region, route: self.route.clone(), clock: self.clock.clone() }
     }
 
     async fn assume(&self, role: &Role, keys: &Keys, ask: &AccessRequest<'_>) -> Result<Keys, Error> {
         let address = self.sts(Some(role));
-        let (client, seen) = address.client(ask.http, Some(keys.signer()));
-        let call = client.assume_role().role_arn(&role.arn).role_session_name(role.session_name());
-        let call = call.set_external_id(role.external_id.clone()).set_duration_seconds(role.seconds);
-        let given: Result<Given, CallError> =
-            call.send().await.map(|answer| answer.credentials().cloned()).map_err(CallError::from);
+        let assume = async || {
+            let (client, seen) = address.client(ask.http, Some(keys.signer()));
+            let call = client.assume_role().role_arn(&role.arn).role_session_name(role.session_name());
+            let call = call.set_external_id(role.external_id.clone()).set_duration_seconds(role.seconds);
+            let given: Result<Given, CallError> =
+                call.send().await.map(|answer| answer.credentials().cloned()).map_err(CallError::from);
+            (given, seen)
+        };
+        let (mut given, mut seen) = assume().await;
+        if given.is_err() && address.learns_the_time(&seen) {
+            (given, seen) = assume().await;
+        }
         match given {
             Ok(given) => Keys::from_sts(given, &address.host()),
             Err(error) => Err(either(address.refusal(&seen, &error, Need::AwsKeys))),

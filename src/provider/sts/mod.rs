@@ -7,7 +7,7 @@ mod tests;
 
 use super::{Answer, Kind, Need, Provider};
 use crate::access::Access;
-use crate::aws::{Address, Refusal};
+use crate::aws::{Address, Refusal, SigningClock};
 use crate::credentials::read_time;
 use crate::error::Error;
 use crate::lease::Issued;
@@ -92,7 +92,7 @@ impl Sts {
 
 fn address(settings: &Settings) -> Address {
     let region = settings.text("region").unwrap_or(KIND.region).to_owned();
-    Address { endpoint: settings.url("endpoint"), region, route: settings.route() }
+    Address { endpoint: settings.url("endpoint"), region, route: settings.route(), clock: SigningClock::default() }
 }
 
 impl Provider for Sts {
@@ -118,8 +118,15 @@ impl Provider for Sts {
                 Access::WebIdentity(token) | Access::Bearer(token) => (None, Some(token.expose())),
                 Access::Basic { .. } => return Err(Error::protocol("an sts profile was given a password")),
             };
-            let (client, seen) = self.address.client(http, keys);
-            let sent = self.operation.call(&client, self.policy.clone(), self.duration, identity).await;
+            let ask = async || {
+                let (client, seen) = self.address.client(http, keys.clone());
+                (self.operation.call(&client, self.policy.clone(), self.duration, identity).await, seen)
+            };
+            let (mut sent, mut seen) = ask().await;
+            // No retry: what was refused is a signature by a wrong clock, and another is made by the issuer's own.
+            if sent.is_err() && self.address.learns_the_time(&seen) {
+                (sent, seen) = ask().await;
+            }
             let given = match sent {
                 Ok(given) => given,
                 Err(error) => {

@@ -133,8 +133,15 @@ async fn issued(values: &[(&str, &str)], status: u16, body: &str) -> (Result<Ans
     };
     let answer = sts.issue(&access, &http).await;
     let sent = says.sent.lock().unwrap();
-    assert_eq!(sent.len(), 1, "it never asks twice");
+    // A signature by a wrong clock is made once more by the issuer's; nothing else is asked twice.
+    let clock = status == 403 && sts.need() == Need::AwsKeys;
+    assert_eq!(sent.len(), if clock { 2 } else { 1 });
     assert_eq!(sent[0].method, "POST");
+    if clock {
+        let header =
+            |request: &Request| request.headers.iter().find(|(name, _)| name == "x-amz-date").cloned().unwrap().1;
+        assert!(!header(&sent[0]).expose().starts_with("2015") && header(&sent[1]).expose().starts_with("20151123T13"));
+    }
     (answer, sent[0].body.as_ref().unwrap().expose().to_owned())
 }
 
@@ -190,16 +197,11 @@ async fn a_bare_error_is_read_and_so_is_minios() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_far_off_is_told_with_the_time_of_the_signature_and_the_issuers() {
+async fn s34_by_a_clock_that_is_far_off_another_signature_is_made_and_then_the_issuers_word_counts() {
     let bare = "<Error><Code>AccessDenied</Code></Error>";
     let (answer, _) = issued(&[("role_arn", "arn:aws:iam:::role/r"), ELSEWHERE], 403, bare).await;
     let error = answer.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Configuration);
-    assert!(
-        error.text().contains(" ahead: 20") && error.text().contains("2015-11-23T13:00:00Z there"),
-        "{}",
-        error.text()
-    );
+    assert_eq!(error.kind(), ErrorKind::Denied, "{}", error.text());
     let (unsigned, _) = issued(&[("operation", "web-identity"), ELSEWHERE], 403, bare).await;
     assert!(matches!(unsigned, Ok(Answer::Rejected(_))), "nothing is signed, so no clock is to blame");
 }
