@@ -110,6 +110,10 @@ impl User<'_> {
             (Some("invalid_credentials"), _) | (_, 401) => {
                 Error::sign_in(self.login, format!("{host} refuses the user name or the password"))
             }
+            (_, status @ 300..=399) => Error::configuration(
+                format!("{host} redirects ({status}): it is no Earthdata Login"),
+                format!("check urs of [logins.{}]", self.login),
+            ),
             (_, 429 | 500..=599) => {
                 let retry_after = response.retry_after().map(|wait| clamp_retry_after(wait).as_secs());
                 Error::Unavailable { message: format!("{host} answered {}", response.status), retry_after }
