@@ -280,6 +280,10 @@ impl Flight {
                 (Err(AccessFailure::NotAsked(_)), Some((_, why @ Error::Denied { .. }))) => {
                     return Err(Attempt::Asked(why.clone()));
                 }
+                // The issuer knows best what it refused, the login how that is mended.
+                (Err(AccessFailure::NotAsked(error)), Some((_, why))) if error.wants_sign_in() => {
+                    return Err(Attempt::Asked(told_of(&self.login, why.clone())));
+                }
                 (Err(AccessFailure::NotAsked(error)), Some(_)) => return Err(Attempt::Asked(error)),
             };
             match provider.issue(&access, &self.inner.outside.http).await {
