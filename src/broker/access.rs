@@ -135,6 +135,7 @@ impl Inner {
         entry: &LoginEntry,
         need: Need,
         print: &Fingerprint,
+        key: &SealingKey,
     ) -> Result<(Access, LoginTurn), AccessFailure> {
         let name = &entry.name;
         let turn = self.login_turn(name).await.map_err(AccessFailure::NotAsked)?;
@@ -143,8 +144,7 @@ impl Inner {
         if let Some(record) = record.filter(|record| record.rest(&now) > Duration::ZERO) {
             return Err(AccessFailure::OnRecord(Box::new(record)));
         }
-        let stored = self.stored_login(name).await.map_err(AccessFailure::NotAsked)?;
-        let stored = stored.ok_or_else(|| AccessFailure::NotAsked(not_signed_in(name)))?;
+        let stored = self.present_login(entry, key).await.map_err(AccessFailure::NotAsked)?;
         let granted = self.ask_login(entry, &stored, need, None).await.map_err(AccessFailure::NotAsked)?;
         Ok((granted.access, turn))
     }

@@ -280,6 +280,10 @@ impl Flight {
                 (Err(AccessFailure::NotAsked(_)), Some((_, why @ Error::Denied { .. }))) => {
                     return Err(Attempt::Asked(why.clone()));
                 }
+                // The issuer knows best what it refused, the login how that is mended.
+                (Err(AccessFailure::NotAsked(error)), Some((_, why))) if error.wants_sign_in() => {
+                    return Err(Attempt::Asked(told_of(&self.login, why.clone())));
+                }
                 (Err(AccessFailure::NotAsked(error)), Some(_)) => return Err(Attempt::Asked(error)),
             };
             match provider.issue(&access, &self.inner.outside.http).await {
@@ -297,7 +301,7 @@ impl Flight {
 
     /// Asks with the form of access that the issuer wants. What comes of it is on record before the login's turn ends.
     async fn issue_by(&self, need: Need, why: Error, basis: &Basis) -> Result<Lease, Attempt> {
-        let (access, _turn) = match self.inner.access_in_turn(&self.login, need, &basis.login).await {
+        let (access, _turn) = match self.inner.access_in_turn(&self.login, need, &basis.login, &basis.key).await {
             Ok(granted) => granted,
             Err(AccessFailure::OnRecord(record)) => return Err(Attempt::OnRecord(record)),
             // It has no such form. Filed under the profile: the login is good for others.

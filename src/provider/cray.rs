@@ -105,6 +105,10 @@ fn judge(response: &Response, host: &str, token: &Secret) -> Result<Answer, Erro
         }),
         // Every refusal is a 403 with an empty body: no token, expired, not an admin's, another gateway's.
         401 | 403 => Ok(Answer::Rejected(refused(host, token))),
+        status @ 300..=399 => Err(Error::configuration(
+            format!("{host} redirects ({status}): it is no gateway to an STS"),
+            "check gateway in the config",
+        )),
         404 => Err(Error::configuration(
             format!("{host} has no STS at {PATH} (404)"),
             "check gateway in the config: on some systems only one of several gateways routes it",

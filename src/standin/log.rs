@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use url::form_urlencoded;
 
 /// A request as it arrived, secrets and all: they are the stand-in's own.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Logged {
     pub method: String,
     pub path: String,

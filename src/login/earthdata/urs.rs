@@ -7,6 +7,7 @@ use crate::ports::{Http, Moment, Request, Response, Route};
 use crate::secret::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,27 +28,39 @@ const LIMIT: Duration = Duration::from_secs(20);
 impl User<'_> {
     /// A user token other than `rejected`: the one that is there, or a new one where that one is over.
     ///
-    /// A user has two tokens at most, and others may use them: only one that is over by its own word is revoked.
+    /// A user has two tokens at most, and others may use them: only one that is over by its own word is revoked, and by
+    /// the clock of who made it, where that is told.
     pub(super) async fn token(
         &self,
         rejected: Option<&Secret>,
         http: &Arc<dyn Http>,
         now: &Moment,
     ) -> Result<Secret, Error> {
-        let found = self.ask("find_or_create_token", None, http).await?;
+        let (found, date) = self.ask("find_or_create_token", None, http).await?;
+        let now = date.unwrap_or(now.wall);
         let over = |token: &Secret| {
             let end = jwt::claims(token.expose()).and_then(|claims| claims.expires);
-            end.is_some_and(|end| end.as_second() <= now.wall.as_second() + 60)
+            end.is_some_and(|end| end.as_second() <= now.as_second() + 60)
         };
         if over(&found) {
             // What find_or_create hands back may be long over; it makes room for a new one.
             self.revoke(&found, http).await?;
-            return self.ask("token", None, http).await;
+            return self.make(http).await;
         }
-        if Some(&found) == rejected { self.ask("token", None, http).await } else { Ok(found) }
+        if Some(&found) == rejected { self.make(http).await } else { Ok(found) }
     }
 
-    async fn ask(&self, what: &str, token: Option<&Secret>, http: &Arc<dyn Http>) -> Result<Secret, Error> {
+    async fn make(&self, http: &Arc<dyn Http>) -> Result<Secret, Error> {
+        Ok(self.ask("token", None, http).await?.0)
+    }
+
+    /// A token, and the time there.
+    async fn ask(
+        &self,
+        what: &str,
+        token: Option<&Secret>,
+        http: &Arc<dyn Http>,
+    ) -> Result<(Secret, Option<Timestamp>), Error> {
         #[derive(Deserialize)]
         struct Body {
             access_token: Secret,
@@ -62,8 +75,10 @@ impl User<'_> {
             200..=299 => {
                 let body: Option<Body> = serde_json::from_str(response.body.expose()).ok();
                 let token = body.map(|body| body.access_token).filter(|token| jwt::claims(token.expose()).is_some());
-                token
-                    .ok_or_else(|| Error::protocol(format!("{host} answered {} but not with a token", response.status)))
+                let token = token.ok_or_else(|| {
+                    Error::protocol(format!("{host} answered {} but not with a token", response.status))
+                });
+                Ok((token?, response.date()))
             }
             _ => Err(self.refused(&response)),
         }
@@ -110,6 +125,10 @@ impl User<'_> {
             (Some("invalid_credentials"), _) | (_, 401) => {
                 Error::sign_in(self.login, format!("{host} refuses the user name or the password"))
             }
+            (_, status @ 300..=399) => Error::configuration(
+                format!("{host} redirects ({status}): it is no Earthdata Login"),
+                format!("check urs of [logins.{}]", self.login),
+            ),
             (_, 429 | 500..=599) => {
                 let retry_after = response.retry_after().map(|wait| clamp_retry_after(wait).as_secs());
                 Error::Unavailable { message: format!("{host} answered {}", response.status), retry_after }

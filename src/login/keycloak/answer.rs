@@ -42,6 +42,11 @@ pub(super) fn judge(response: &Response, asked: Asked, login: &str, host: &str, 
         ))),
         200..=299 => read(response, now)
             .ok_or_else(|| Error::protocol(format!("{host} answered {} but not with a token", response.status))),
+        // A server of OpenID's answers where it is asked: whoever sends elsewhere is another, and learns nothing more.
+        status @ 300..=399 => Err(Error::configuration(
+            format!("{host} redirects ({status}): it is no token endpoint"),
+            format!("check token_url of [logins.{login}], or its issuer"),
+        )),
         429 | 500..=599 => {
             let retry_after = response.retry_after().map(|wait| clamp_retry_after(wait).as_secs());
             Err(Error::Unavailable { message: format!("{host} answered {}", response.status), retry_after })
@@ -160,6 +165,7 @@ mod tests {
             (404, "<html>", Asked::Password, Kind::Configuration, "realm"),
             (404, r#"{"error":"Realm does not exist"}"#, Asked::Password, Kind::Configuration, "/keycloak before"),
             (403, "", Asked::Password, Kind::LoginRequired, "says no more"),
+            (302, "", Asked::Password, Kind::Configuration, "check token_url of [logins.shasta]"),
             (503, "", Asked::Refresh, Kind::Unavailable, "503"),
             (400, r#"{"error":"invalid_scope"}"#, Asked::Password, Kind::Configuration, "invalid_scope"),
             (200, "<html>", Asked::Password, Kind::Unavailable, "web page"),

@@ -89,6 +89,10 @@ impl Endpoint {
             200 if response.is_page() => Err(Error::unavailable(format!("{issuer} answered 200 with a web page"))),
             200 => serde_json::from_str(response.body.expose())
                 .map_err(|_| Error::protocol(format!("the discovery document of {issuer} cannot be read"))),
+            status @ 300..=399 => {
+                let message = format!("{issuer} redirects ({status}): it is no realm");
+                Err(Error::configuration(message, "check issuer in the config, or write token_url instead"))
+            }
             429 | 500..=599 => Err(Error::unavailable(format!("{issuer} answered {}", response.status))),
             status => {
                 let fix =

@@ -2,7 +2,7 @@
 
 use super::super::{Answer, Need};
 use crate::credentials::{Credentials, read_time};
-use crate::error::Error;
+use crate::error::{Error, printable};
 use crate::freshness::clamp_retry_after;
 use crate::lease::Issued;
 use crate::login;
@@ -145,7 +145,12 @@ pub(super) fn protocol(response: &Response, message: String) -> Error {
     Error::Protocol { message, request_id: response.header("x-request-id").map(str::to_owned) }
 }
 
-pub(super) fn unavailable(response: &Response, message: String) -> Error {
+/// With the id of the request, by which an archive's support finds it.
+pub(super) fn unavailable(response: &Response, mut message: String) -> Error {
+    if let Some(id) = response.header("x-request-id") {
+        let id: String = printable(id).chars().take(80).collect();
+        message.push_str(&format!(" (request id {id})"));
+    }
     let retry_after = response.retry_after().map(|wait| clamp_retry_after(wait).as_secs());
     Error::Unavailable { message, retry_after }
 }

@@ -142,6 +142,10 @@ impl Provider for Sts {
                 _ => None,
             };
             let given = given.ok_or_else(|| Error::protocol(format!("{host} answered without credentials")))?;
+            // Where the answer says nothing of it, the SDK says 1970.
+            if given.expiration().secs() == 0 {
+                return Err(Error::protocol(format!("{host} answered with credentials without an expiration")));
+            }
             // The SDK's own timestamp type carries no zone trouble: format it and read it like every issuer's.
             let expiration = read_time(&given.expiration().to_string())
                 .ok_or_else(|| Error::protocol(format!("{host} answered with an expiration that is no time")))?;

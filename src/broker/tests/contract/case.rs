@@ -25,6 +25,13 @@ pub(super) struct Base {
     #[serde(default)]
     pub(super) there: There,
     pub(super) sign_in: SignInBy,
+    /// What lies in the user's home directory.
+    #[serde(default)]
+    pub(super) files: Files,
+    /// The issuer of credentials is a host of its own, an archive that signs users in with cookies: they go back to its
+    /// endpoint and to nobody else. Elsewhere nobody is ever sent one.
+    #[serde(default)]
+    pub(super) dances: bool,
     /// How the issuers answer in good health, where the stand-in does not know by itself.
     #[serde(default)]
     pub(super) answer: Vec<Scripted>,
@@ -48,6 +55,8 @@ pub(super) struct Case {
     #[serde(default)]
     pub(super) there: There,
     pub(super) sign_in: Option<SignInBy>,
+    #[serde(default)]
+    pub(super) files: Files,
     /// What happened after the sign-in.
     #[serde(default)]
     pub(super) since: Since,
@@ -72,6 +81,23 @@ pub(super) struct Case {
 /// Keys and values of the config: texts, numbers, lists of texts.
 pub(super) type Table = BTreeMap<String, Value>;
 
+/// Files by their path below the home directory.
+pub(super) type Files = BTreeMap<String, File>;
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    /// Without it there is no such file.
+    pub(super) text: Option<String>,
+    /// As `chmod` is told it.
+    #[serde(default = "private")]
+    pub(super) mode: String,
+}
+
+fn private() -> String {
+    "600".to_owned()
+}
+
 /// Who has an account, from before the sign-in.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -84,6 +110,9 @@ pub(super) struct There {
     pub(super) key_ids: Vec<String>,
     /// Earthdata tokens of ada's that another program made, by their life in seconds: `{found-1}`, `{found-2}`.
     pub(super) found: Vec<i64>,
+    /// Sessions of ada's at Keycloak that another program opened, by their token's life in seconds: `{session-1}` is the
+    /// whole answer as JSON, `{access-1}` and `{refresh-1}` are what is in it.
+    pub(super) sessions: Vec<i64>,
     /// JWTs with these claims, signed by nobody: `{NAME}`.
     pub(super) tokens: BTreeMap<String, Value>,
 }
@@ -95,6 +124,8 @@ pub(super) enum SignInBy {
     Text(String),
     Variables(BTreeMap<String, String>),
     Netrc(String),
+    /// Nobody signs in: the config names the place of the secret.
+    Elsewhere,
 }
 
 /// The stand-in's switches.
@@ -112,6 +143,8 @@ pub(super) struct Since {
     /// Seconds that credentials live, and tokens of Keycloak's.
     pub(super) life: Option<i64>,
     pub(super) token_life: Option<i64>,
+    /// Files that were written or removed.
+    pub(super) files: Files,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -1,23 +1,30 @@
 //! Where a case is played: its stand-in with its people, a second one that nobody may ask, and what was seen there.
 
 use super::answers::Scripted;
-use super::case::{Base, Case, Never, Sent, SignInBy, Since, Table, There};
+use super::case::{Base, Case, Files, Never, Sent, SignInBy, Since, Table, There};
 use super::*;
 use crate::credentials::written;
 use crate::jwt::tests::token;
 use crate::ports::Http;
 use crate::standin::Logged;
 use crate::system::clock::SystemClock;
+use crate::system::environment::ProcessEnvironment;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 
 /// One case's place, fresh.
 pub(super) struct Stage<'a> {
     pub(super) base: &'a Base,
     pub(super) case: &'a Case,
     pub(super) rig: Rig,
+    /// Who issues credentials, where that is another host than Earthdata Login's.
+    archive: Option<Standin>,
     elsewhere: Standin,
+    /// The user's, while that of `rig` is the daemon's own.
+    home: TempDir,
     http: Arc<dyn Http>,
     /// What `{PLACES}` stand for.
     values: BTreeMap<String, String>,
@@ -34,12 +41,20 @@ impl<'a> Stage<'a> {
             false => Standin::start_by(clock.clone()).await.unwrap(),
         };
         let rig = Rig { standin, keyring: Arc::default(), clock, home: tempfile::tempdir().unwrap() };
-        let elsewhere = Standin::start().await.unwrap();
-        let values = BTreeMap::new();
-        let mut stage = Stage { base, case, rig, elsewhere, http: http.clone(), values, before: 0 };
-        stage.set("origin", stage.rig.standin.url(""));
+        let archive = match base.dances {
+            true => Some(rig.standin.start_beside().await.unwrap()),
+            false => None,
+        };
+        let (elsewhere, home) = (Standin::start().await.unwrap(), tempfile::tempdir().unwrap());
+        let (http, values) = (http.clone(), BTreeMap::new());
+        let mut stage = Stage { base, case, rig, archive, elsewhere, home, http, values, before: 0 };
+        stage.set("origin", stage.issuer().url(""));
+        stage.set("home", stage.home.path().display().to_string());
         stage.set("urs", stage.rig.standin.url(Standin::URS));
-        stage.set("port", stage.rig.standin.url("").rsplit(':').next().unwrap_or_default().to_owned());
+        let port = |standin: &Standin| standin.url("").rsplit(':').next().unwrap_or_default().to_owned();
+        stage.set("port", port(stage.issuer()));
+        stage.set("urs-port", port(&stage.rig.standin));
+        stage.set("elsewhere-host", format!("127.0.0.1:{}", port(&stage.elsewhere)));
         stage.set("elsewhere", stage.elsewhere.url(""));
         let now = if base.machines_clock { SystemClock::new().now() } else { stage.rig.clock.now() };
         stage.set("in-an-hour", written(now.wall + jiff::SignedDuration::from_hours(1)));
@@ -48,7 +63,28 @@ impl<'a> Stage<'a> {
             stage.people(there);
         }
         stage.answers(&base.answer);
+        stage.write(&base.files);
+        stage.write(&case.files);
         stage
+    }
+
+    /// Who issues credentials.
+    fn issuer(&self) -> &Standin {
+        self.archive.as_ref().unwrap_or(&self.rig.standin)
+    }
+
+    fn write(&self, files: &Files) {
+        for (name, file) in files {
+            let path = self.home.path().join(name);
+            match &file.text {
+                Some(text) => {
+                    fs::write(&path, self.filled(text)).unwrap();
+                    let mode = u32::from_str_radix(&file.mode, 8).unwrap();
+                    fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+                }
+                None => fs::remove_file(&path).unwrap(),
+            }
+        }
     }
 
     fn people(&mut self, there: &There) {
@@ -61,6 +97,13 @@ impl<'a> Stage<'a> {
         for (i, life) in there.found.iter().enumerate() {
             let found = self.rig.standin.give_token("ada", *life);
             self.set(&format!("found-{}", i + 1), found);
+        }
+        for (i, life) in there.sessions.iter().enumerate() {
+            let session = self.rig.standin.give_session("ada", *life);
+            for (name, part) in [("access", &session["access_token"]), ("refresh", &session["refresh_token"])] {
+                self.set(&format!("{name}-{}", i + 1), part.as_str().unwrap_or_default().to_owned());
+            }
+            self.set(&format!("session-{}", i + 1), session.to_string());
         }
         for (name, claims) in &there.tokens {
             let token = token(&self.filled(&claims.to_string()));
@@ -80,9 +123,11 @@ impl<'a> Stage<'a> {
     pub(super) fn answers(&self, answers: &[Scripted]) {
         for answer in answers {
             let behaviour = answer.behaviour(|text| self.filled(text));
+            let logs_in = answer.path.starts_with(&self.base.login_at);
+            let standin = if logs_in { &self.rig.standin } else { self.issuer() };
             match answer.times {
-                Some(times) => (0..times).for_each(|_| self.rig.standin.behave_once(&answer.path, behaviour.clone())),
-                None => self.rig.standin.behave(&answer.path, behaviour),
+                Some(times) => (0..times).for_each(|_| standin.behave_once(&answer.path, behaviour.clone())),
+                None => standin.behave(&answer.path, behaviour),
             }
         }
     }
@@ -98,6 +143,7 @@ impl<'a> Stage<'a> {
         since.client_secret.iter().for_each(|secret| standin.add_client("admin-client", secret));
         since.life.into_iter().for_each(|life| standin.set_life(life));
         since.token_life.into_iter().for_each(|life| standin.set_token_life(life));
+        self.write(&since.files);
         if since.sessions_over {
             standin.end_sessions();
         }
@@ -114,7 +160,7 @@ impl<'a> Stage<'a> {
         let login = merged(&self.base.login, &self.case.login);
         let profile = merged(&self.base.profile, &self.case.profile);
         let text = format!("[logins.l]\n{login}[profiles.p]\nlogin = \"l\"\n{profile}");
-        Config::parse(&text, Path::new("/config.toml"), Path::new("/home"))
+        Config::parse(&text, Path::new("/config.toml"), self.home.path())
     }
 
     pub(super) async fn sign_in(&mut self, config: &Config) -> Result<(), Error> {
@@ -123,6 +169,7 @@ impl<'a> Stage<'a> {
             SignInBy::Text(text) => (Source::Text(Secret::new(self.filled(text))), &none),
             SignInBy::Netrc(text) => (Source::Netrc(Secret::new(self.filled(text))), &none),
             SignInBy::Variables(variables) => (Source::Variables, variables),
+            SignInBy::Elsewhere => return Ok(()),
         };
         let variables: Vec<(String, String)> =
             variables.iter().map(|(name, value)| (name.clone(), self.filled(value))).collect();
@@ -137,7 +184,8 @@ impl<'a> Stage<'a> {
     }
 
     pub(super) fn broker(&self, config: Config, manner: Manner) -> Broker {
-        let outside = Outside { http: self.http.clone(), ..self.rig.outside() };
+        let environment = Arc::new(ProcessEnvironment::new(self.home.path().to_owned()));
+        let outside = Outside { http: self.http.clone(), environment, ..self.rig.outside() };
         Broker::new(outside, self.rig.home.path(), config, manner)
     }
 
@@ -153,17 +201,36 @@ impl<'a> Stage<'a> {
         let (mut asked, mut else_asked) = ([0, 0], None);
         for request in requests {
             match &request.path {
-                path if path.starts_with(&self.base.credentials_at) => asked[0] += 1,
+                path if self.archive.is_none() && path.starts_with(&self.base.credentials_at) => asked[0] += 1,
                 path if path.starts_with(&self.base.login_at) => asked[1] += 1,
                 path => else_asked = Some(path.clone()),
             }
         }
+        asked[0] += self.archive.as_ref().map_or(0, |archive| archive.count("/"));
         (asked, else_asked.or_else(|| (self.elsewhere.count("/") > 0).then(|| "another host".to_owned())))
+    }
+
+    /// All requests of either issuer.
+    pub(super) fn requests(&self) -> Vec<Logged> {
+        let archive = self.archive.iter().flat_map(Standin::requests);
+        self.rig.standin.requests().into_iter().chain(archive).collect()
+    }
+
+    pub(super) fn count(&self, path: &str) -> usize {
+        self.requests().iter().filter(|request| request.path.starts_with(path)).count()
+    }
+
+    /// Whether somebody was sent a cookie who did not set it.
+    pub(super) fn leaks_a_cookie(&self) -> bool {
+        let back =
+            |request: &Logged| request.path.ends_with("/s3credentials") && request.header("authorization").is_none();
+        self.rig.standin.requests().iter().any(|request| request.mentions("cookie"))
+            || self.archive.iter().flat_map(Standin::requests).any(|it| it.mentions("cookie") && !back(&it))
     }
 
     /// What is wrong with what was sent.
     pub(super) fn complaints(&self) -> Vec<String> {
-        let requests = self.rig.standin.requests();
+        let requests = self.requests();
         let sent = self.case.sent.iter().filter_map(|sent| self.missed(sent, &requests));
         let never = self.base.never.iter().chain(&self.case.never);
         sent.chain(never.filter_map(|never| self.found(never, &requests))).collect()
@@ -203,11 +270,12 @@ impl<'a> Stage<'a> {
     /// All that was sent or issued as a secret.
     pub(super) fn secrets(&self) -> Vec<String> {
         let mut secrets: Vec<String> = self.case.secrets.iter().map(|secret| self.filled(secret)).collect();
-        for request in self.rig.standin.requests() {
+        for request in self.requests() {
             let authorization = request.header("authorization").and_then(|text| text.split_once(' '));
             secrets.extend(authorization.map(|(_, credential)| credential.to_owned()));
             let fields = ["password", "client_secret", "refresh_token", "WebIdentityToken", "device_code"];
             secrets.extend(fields.iter().filter_map(|name| request.field(name)));
+            secrets.extend(request.header("cookie").and_then(|text| text.split_once('=')).map(|(_, it)| it.to_owned()));
         }
         for issued in self.rig.standin.issued() {
             secrets.extend([issued.secret_access_key, issued.session_token]);
@@ -217,6 +285,9 @@ impl<'a> Stage<'a> {
         }
         secrets.extend(self.rig.standin.tokens_of("ada"));
         secrets.push(self.values["{token}"].clone());
+        let sessions =
+            self.values.iter().filter(|(name, _)| name.starts_with("{access-") || name.starts_with("{refresh-"));
+        secrets.extend(sessions.map(|(_, token)| token.clone()));
         secrets.retain(|secret| !secret.is_empty());
         secrets
     }
