@@ -6,7 +6,7 @@ mod common;
 use common::{Place, credentials, refused, signed_in, stderr};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use valetkey::standin::{Behaviour, Standin};
+use valetkey::standin::{Behaviour, Gate, Standin};
 
 fn key_id(place: &Place) -> String {
     credentials(&place.helper("podaac"))["AccessKeyId"].as_str().unwrap().to_owned()
@@ -82,9 +82,49 @@ fn s17_a_marker_that_another_process_leaves_is_honoured_by_a_running_daemon_at_o
     key_id(&place);
     let marker = place.path().join("state/locked");
     std::fs::write(&marker, "").unwrap();
-    common::chmod(&marker, 0o600);
-    assert!(refused(&place.helper("podaac"), 3).contains("locked"));
+    // Whatever its mode: somebody wants it locked.
+    for mode in [0o600, 0o644] {
+        common::chmod(&marker, mode);
+        assert!(refused(&place.helper("podaac"), 3).contains("locked"));
+        assert!(refused(&place.command(&["token", "earthdata"]), 3).contains("locked"));
+    }
     std::fs::remove_file(&marker).unwrap();
+    key_id(&place);
+}
+
+#[test]
+fn s17_what_was_asked_for_before_a_lock_and_comes_after_it_is_not_given_out() {
+    for head in ["keyring = \"file\"", "keyring = \"file\"\nautostart = false"] {
+        let (issuer, place) = signed_in(head);
+        let gate = Gate::shut();
+        issuer.standin.behave("/tea", Behaviour::Normal.held_by(&gate));
+        let asking = place.start_helper("podaac");
+        issuer.wait_for("/tea", 1);
+        place.ok(&["lock"]);
+        gate.open();
+        assert!(refused(&asking.wait_with_output().unwrap(), 3).contains("run: valetkey unlock"), "{head}");
+    }
+}
+
+#[test]
+fn f12_s17_a_daemon_locks_though_the_disk_takes_no_marker() {
+    let (_issuer, place) = signed_in("keyring = \"file\"");
+    key_id(&place);
+    let socket = place.socket();
+    let post = |path: &str| {
+        let mut stream = UnixStream::connect(&socket).unwrap();
+        write!(stream, "POST {path} HTTP/1.0\r\ncontent-length: 0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let state = place.path().join("state");
+    common::chmod(&state, 0o777);
+    assert!(!post("/v1/lock").contains(" 200 "), "the marker could not be left");
+    common::chmod(&state, 0o700);
+    assert!(!state.join("locked").exists());
+    assert!(refused(&place.helper("podaac"), 3).contains("locked"));
+    assert!(post("/v1/unlock").contains(" 200 "));
     key_id(&place);
 }
 

@@ -180,9 +180,7 @@ impl Flight {
 
     /// Who we are, and the key. A keyring that does not answer is an error: never a miss, and never a reason to ask.
     async fn basis(&self) -> Result<Basis, Error> {
-        if self.inner.look_at_lock().await {
-            return Err(super::locked::locked());
-        }
+        self.inner.refuse_while_locked().await?;
         let (key, login) = self.inner.login_basis(&self.login).await?;
         let profile = Fingerprint::of_profile(&self.profile, &login);
         Ok(Basis { key, login, profile })

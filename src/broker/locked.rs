@@ -1,52 +1,80 @@
 //! `valetkey lock`: nothing is given out until `unlock`, by no process and over restarts. A marker on disk says so.
 
-use super::{Broker, Inner};
+use super::{Broker, Inner, Manner};
 use crate::error::{Error, Remedy};
 
+/// What this process knows of the lock. Before a first look it knows nothing, and gives nothing out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Lock {
+    /// By the last look at the marker that got an answer.
+    marker: Option<bool>,
+    /// Told to this process, which holds though the disk did not take the marker.
+    told: bool,
+}
+
+impl Lock {
+    pub(super) fn is_shut(self) -> bool {
+        self.told || self.marker == Some(true)
+    }
+
+    /// The error while nothing may be given out.
+    pub(super) fn refuses(self) -> Result<(), Error> {
+        if self.is_shut() {
+            return Err(Error::LoginRequired { message: "valetkey is locked".to_owned(), remedy: Remedy::Unlock });
+        }
+        match self.marker {
+            Some(_) => Ok(()),
+            None => Err(Error::unavailable("the disk does not say whether valetkey is locked")),
+        }
+    }
+}
+
 impl Broker {
-    /// Leaves the marker, and drops what memory holds. What is on disk stays sealed, under a key in the keyring.
+    /// Drops what memory holds, and leaves the marker. What is on disk stays sealed, under a key in the keyring.
     pub async fn lock(&self) -> Result<(), Error> {
-        self.0.disk.run(|cache| cache.set_locked(true)).await?;
-        self.0.take_lock(true);
-        Ok(())
+        self.0.change_lock(|lock| lock.told = true);
+        self.0.disk.run(|cache| cache.set_locked(true)).await
     }
 
     pub async fn unlock(&self) -> Result<(), Error> {
         self.0.disk.run(|cache| cache.set_locked(false)).await?;
-        self.0.take_lock(false);
+        self.0.change_lock(|lock| *lock = Lock { marker: Some(false), told: false });
         Ok(())
     }
 
-    /// Looks at the marker, which another process may have left or removed. A disk that does not say changes nothing.
+    /// Looks at the marker, which another process may have left or removed.
     pub async fn look_at_lock(&self) {
-        self.0.look_at_lock().await;
+        let _ = self.0.refuse_while_locked().await;
     }
 
     /// An error if everything is locked, before a person types anything in vain.
     pub async fn check_unlocked(&self) -> Result<(), Error> {
-        self.look_at_lock().await;
-        self.refuse_if_locked()
-    }
-
-    /// Refuses while everything is locked, by this process's last look.
-    pub(super) fn refuse_if_locked(&self) -> Result<(), Error> {
-        if self.0.lock().locked { Err(locked()) } else { Ok(()) }
+        self.0.refuse_while_locked().await
     }
 }
 
 impl Inner {
-    /// The same for what touches the disk anyway: with a look.
-    pub(super) async fn look_at_lock(&self) -> bool {
+    /// With a look: for what touches the disk anyway. A disk that does not answer changes nothing.
+    pub(super) async fn refuse_while_locked(&self) -> Result<(), Error> {
         if let Ok(locked) = self.disk.run(crate::cache::Cache::is_locked).await {
-            self.take_lock(locked);
+            self.change_lock(|lock| lock.marker = Some(locked));
         }
-        self.lock().locked
+        self.lock().shut.refuses()
     }
 
-    fn take_lock(&self, locked: bool) {
+    /// For what has been waited for: a daemon was told of a lock meanwhile, a process of one answer has to look.
+    pub(super) async fn refuse_if_locked_since(&self) -> Result<(), Error> {
+        match self.manner {
+            Manner::Daemon => self.lock().shut.refuses(),
+            Manner::OneShot => self.refuse_while_locked().await,
+        }
+    }
+
+    fn change_lock(&self, change: impl FnOnce(&mut Lock)) {
         let mut state = self.lock();
-        let before = std::mem::replace(&mut state.locked, locked);
-        if locked && !before {
+        let before = state.shut.is_shut();
+        change(&mut state.shut);
+        if state.shut.is_shut() && !before {
             tracing::info!("locked");
             // Rotated secrets that wait to be stored are not dropped: they are nowhere else.
             state.slots.clear();
@@ -55,8 +83,4 @@ impl Inner {
         drop(state);
         self.wake.notify_one();
     }
-}
-
-pub(super) fn locked() -> Error {
-    Error::LoginRequired { message: "valetkey is locked".to_owned(), remedy: Remedy::Unlock }
 }

@@ -4,6 +4,7 @@ use super::Inner;
 use crate::cache::Fingerprint;
 use crate::config::LoginEntry;
 use crate::error::{Error, Remedy};
+use crate::login::Elsewhere;
 use crate::ports::SealingKey;
 use crate::seal::{hex, key_id, mac, random};
 use crate::secret::Secret;
@@ -92,6 +93,17 @@ impl Inner {
         self.lock().abouts.insert(entry.name.clone(), entry.login.about(&stored.secret));
         let print = Fingerprint::of_login(entry, &stored.session, &key_id(&key));
         Ok((key, print))
+    }
+
+    /// The same for who only looks: where there is no key yet, there is nothing to see, and none is made.
+    pub(super) async fn known_basis(&self, entry: &LoginEntry) -> Result<Option<(SealingKey, Fingerprint)>, Error> {
+        if entry.login.elsewhere().is_some_and(Elsewhere::runs_a_program) {
+            return Ok(None);
+        }
+        match self.outside.keyring.key(false).await? {
+            Some(_) => self.login_basis(entry).await.map(Some),
+            None => self.look_at_login(entry).await.map(|()| None),
+        }
     }
 
     /// The login as it is now, in the keyring or in the place that the config names for it.

@@ -31,6 +31,7 @@ use crate::ports::{Moment, Outside};
 use disk::{Disk, Owner};
 use flight::{Outcome, Wish};
 use jiff::{SignedDuration, Timestamp};
+use locked::Lock;
 use metrics::Counts;
 use records::Kept;
 use slot::{Decision, Slot};
@@ -93,8 +94,7 @@ struct State {
     /// Why nothing may be shown of the others.
     unknown: HashMap<String, Error>,
     closing: bool,
-    /// By the last look at the marker on disk.
-    locked: bool,
+    shut: Lock,
     most_waiters: usize,
     /// What does not work as it should though answers go out, by area.
     troubles: BTreeMap<&'static str, String>,
@@ -121,7 +121,7 @@ impl Broker {
                 abouts: HashMap::new(),
                 unknown: HashMap::new(),
                 closing: false,
-                locked: false,
+                shut: Lock::default(),
                 most_waiters: MOST_WAITERS,
                 troubles: BTreeMap::new(),
             }),
@@ -135,8 +135,10 @@ impl Broker {
     /// From memory where they are good; else after a flight, within 18 s.
     pub async fn credentials(&self, profile: &str, min_valid: i64) -> Result<Served, Error> {
         let answer = self.fresh_credentials(profile, min_valid).await;
-        // Locked while it was waited for, perhaps.
-        let answer = answer.and_then(|served| self.refuse_if_locked().map(|()| served));
+        let answer = match answer {
+            Ok(served) => self.0.refuse_if_locked_since().await.map(|()| served),
+            error => error,
+        };
         answer.map_err(|error| self.with_notice(profile, error))
     }
 
@@ -245,9 +247,7 @@ impl Broker {
 
     /// Stores a secret that a person just gave, and forgets what depended on the old one.
     pub async fn store_login(&self, login: &str, stored: &StoredLogin) -> Result<(), Error> {
-        if self.0.look_at_lock().await {
-            return Err(locked::locked());
-        }
+        self.0.refuse_while_locked().await?;
         {
             let _turn = self.0.store_turn(login).await;
             self.0.put_login(login, stored).await?;
@@ -417,8 +417,8 @@ impl Inner {
         let mut state = self.lock();
         let (closing, most_waiters) = (state.closing, state.most_waiters);
         state.config.profile(profile)?;
-        if state.locked {
-            return Err(locked::locked());
+        if state.shut.is_shut() {
+            state.shut.refuses()?;
         }
         let State { slots, counts, .. } = &mut *state;
         let slot = slots.entry(profile.to_owned()).or_insert_with(Slot::new);

@@ -16,15 +16,22 @@ impl Broker {
             // The second round is for who joined a flight that was content with what it found.
             for _ in 0..2 {
                 let mut outcome = self.flight_for(profile)?;
-                let landed = outcome.wait_for(Option::is_some).await.map(|outcome| outcome.clone());
+                // It may offer the old before it brings the new, and be at its write when that is there: the next one
+                // starts when it is gone.
+                let enough = |outcome: &Option<Outcome>| match outcome {
+                    Some(Ok(lease)) => lease.issued_since(&called),
+                    Some(Err(_)) => true,
+                    None => false,
+                };
+                let landed = outcome.wait_for(enough).await.map(|outcome| outcome.clone());
                 // Without a word if it panicked, or was cancelled with the daemon.
+                let last = landed.ok().flatten().or_else(|| outcome.borrow().clone());
                 let broken_off = || Err(Error::unavailable("the request to the issuer was broken off"));
-                let lease = landed.ok().flatten().unwrap_or_else(broken_off)?;
+                let lease = last.unwrap_or_else(broken_off)?;
                 if lease.issued_since(&called) {
+                    self.0.refuse_if_locked_since().await?;
                     return Ok(lease);
                 }
-                // It may be at its write still: the next one starts when it is gone.
-                while outcome.changed().await.is_ok() {}
             }
             Err(Error::unavailable(format!("others ask for {profile} all the time")))
         });
@@ -42,8 +49,8 @@ impl Broker {
         let now = self.now();
         let mut state = self.0.lock();
         state.config.profile(profile)?;
-        if state.locked {
-            return Err(super::locked::locked());
+        if state.shut.is_shut() {
+            state.shut.refuses()?;
         }
         if state.closing {
             return Err(Error::unavailable("the daemon is stopping"));

@@ -6,6 +6,7 @@ use crate::cache::Fingerprint;
 use crate::credentials::written;
 use crate::error::Error;
 use crate::freshness::Freshness;
+use crate::login::Elsewhere;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -68,18 +69,27 @@ impl Broker {
     /// Looks at the logins that have not been read yet. No issuer is asked; a keyring that fails is asked once.
     pub async fn look_at_logins(&self) {
         let config = self.config();
+        if self.0.lock().shut.is_shut() {
+            return;
+        }
         for entry in config.logins.values() {
-            if self.0.lock().abouts.contains_key(&entry.name) {
+            // A program that prints a secret may ask an issuer: not for a look.
+            let runs = entry.login.elsewhere().is_some_and(Elsewhere::runs_a_program);
+            if runs || self.0.lock().abouts.contains_key(&entry.name) {
                 continue;
             }
             let looked = self.0.look_at_login(entry).await;
-            let keyring_fails =
-                matches!(&looked, Err(error) if entry.login.elsewhere().is_none() && !error.wants_sign_in());
+            // A keyring that fails, or a disk that hangs, does so for the others too.
+            let fails = match &looked {
+                Err(Error::Unavailable { .. }) => true,
+                Err(error) => entry.login.elsewhere().is_none() && !error.wants_sign_in(),
+                Ok(()) => false,
+            };
             match looked {
                 Ok(()) => self.0.lock().unknown.remove(&entry.name),
                 Err(error) => self.0.lock().unknown.insert(entry.name.clone(), error),
             };
-            if keyring_fails {
+            if fails {
                 return;
             }
         }
@@ -88,12 +98,15 @@ impl Broker {
     /// Takes what the cache holds into memory, and why nothing can be had, without asking any issuer: for a `status`
     /// where no daemon runs.
     pub async fn look(&self) {
-        self.look_at_lock().await;
+        if self.check_unlocked().await.is_err() {
+            return;
+        }
         let config = self.config();
         for profile in config.profiles.values() {
             let Ok(login) = config.login(&profile.login) else { continue };
-            let found = match self.0.login_basis(login).await {
-                Ok((key, print)) => {
+            let found = match self.0.known_basis(login).await {
+                Ok(None) => Ok(None),
+                Ok(Some((key, print))) => {
                     let print = Fingerprint::of_profile(profile, &print);
                     self.0.disk.lease(&profile.name, &print, &key).await
                 }
@@ -161,7 +174,7 @@ impl Broker {
         Status {
             logins: logins.collect(),
             profiles: profiles.collect(),
-            locked: state.locked,
+            locked: state.shut.is_shut(),
             troubles: state.troubles.iter().map(|(area, text)| ((*area).to_owned(), text.clone())).collect(),
         }
     }

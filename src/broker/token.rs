@@ -37,9 +37,7 @@ impl Broker {
 
 impl Inner {
     async fn token(self: &Arc<Self>, entry: &LoginEntry) -> Result<Secret, Error> {
-        if self.look_at_lock().await {
-            return Err(super::locked::locked());
-        }
+        self.refuse_while_locked().await?;
         let (key, print) = self.login_basis(entry).await?;
         let now = self.outside.clock.now();
         let record = self.record(Owner::Login(entry.name.clone()), &print).await;
@@ -47,7 +45,7 @@ impl Inner {
             return Err(record.told(&now));
         }
         match self.access(entry, Need::Bearer, None, &print, &key).await {
-            Ok(Access::Bearer(token)) => Ok(token),
+            Ok(Access::Bearer(token)) => self.refuse_if_locked_since().await.map(|()| token),
             Ok(_) => Err(Error::protocol("a login gave something else than the bearer token it was asked for")),
             Err(AccessFailure::NotAsked(error)) => Err(error),
             Err(AccessFailure::OnRecord(record)) => Err(record.told(&now)),

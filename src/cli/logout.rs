@@ -19,6 +19,10 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
     let entry = entry(&config, &args.name)?;
     let login = entry.name;
     if let Some(elsewhere) = entry.login.elsewhere() {
+        // What an earlier sign-in left in the keyring goes in any case.
+        let keyring = context.keyring(&config, ATTENDED);
+        let broker = Broker::new(context.outside(keyring), &context.paths.state, config, Manner::OneShot);
+        broker.forget_login(&login).await?;
         let message = format!("the secret of {login} is not kept here: the config says {}", elsewhere.place());
         return Err(Error::configuration(message, "take it out there"));
     }

@@ -69,6 +69,11 @@ pub trait Elsewhere: Debug + Send + Sync {
     /// In words, for a person who has to put it right.
     fn place(&self) -> String;
 
+    /// Whether reading runs a program of the user's, which may take its time and ask an issuer of its own.
+    fn runs_a_program(&self) -> bool {
+        false
+    }
+
     /// The secret as it is now. Asks no issuer.
     fn read<'a>(&'a self, environment: &'a dyn Environment) -> Later<'a, Result<Secret, Error>>;
 }

@@ -112,6 +112,10 @@ impl Elsewhere for Token {
         }
     }
 
+    fn runs_a_program(&self) -> bool {
+        matches!(self.source, Source::Command(_))
+    }
+
     fn read<'a>(&'a self, environment: &'a dyn Environment) -> Later<'a, Result<Secret, Error>> {
         Box::pin(async move {
             let text = match &self.source {
