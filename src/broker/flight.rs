@@ -1,6 +1,7 @@
 //! One request to one issuer, on behalf of everyone who waits: lock, look again, ask, tell, write.
 
 use super::access::AccessFailure;
+use super::budget::{Budget, issuer};
 use super::disk::Owner;
 use super::logins::told_of;
 use super::{Inner, Manner, State};
@@ -132,8 +133,8 @@ impl Flight {
         if let Some(record) = before.as_ref().filter(|record| record.rest(&self.now()) > Duration::ZERO) {
             return Err(self.remember(record.clone()));
         }
-        let before = before.map(|record| record.id);
-        let guard = match self.turn(&basis, before.as_deref()).await? {
+        let known = before.as_ref().map(|record| record.id.as_str());
+        let guard = match self.turn(&basis, known).await? {
             Turn::Ours(guard) => guard,
             Turn::Lease(lease) => {
                 self.publish(Ok(Arc::new(lease)));
@@ -144,8 +145,14 @@ impl Flight {
         if self.cached(&basis).await.is_some_and(|lease| self.offer(lease)) {
             return Ok(());
         }
-        if let Some(record) = self.record(&basis).await.filter(|record| Some(&record.id) != before.as_ref()) {
+        if let Some(record) = self.record(&basis).await.filter(|record| Some(record.id.as_str()) != known) {
             return Err(self.remember(record));
+        }
+        let now = self.now();
+        if let Some(record) = before.as_ref()
+            && let Err(wait) = self.budget(|budget| budget.spend(&now))
+        {
+            return Err(self.remember(record.put_off(wait, &now)));
         }
         let end = match self.inner.manner {
             Manner::Daemon => tokio::time::Instant::now() + LONGEST_FLIGHT,
@@ -159,6 +166,9 @@ impl Flight {
             let message = format!("the issuer of {} did not answer within {seconds} s", self.name);
             Err(Attempt::Asked(Error::unavailable(message)))
         });
+        if matches!(issued, Ok(_) | Err(Attempt::Asked(_))) {
+            self.budget(|budget| budget.note(issued.is_err()));
+        }
         let done = match issued {
             Ok(lease) => {
                 let lease = Arc::new(lease);
@@ -176,6 +186,11 @@ impl Flight {
         };
         drop(guard);
         done
+    }
+
+    /// What the issuer may be asked again.
+    fn budget<T>(&self, with: impl FnOnce(&mut Budget) -> T) -> T {
+        with(self.inner.lock().budgets.entry(issuer(&self.profile)).or_default())
     }
 
     /// Who we are, and the key. A keyring that does not answer is an error: never a miss, and never a reason to ask.

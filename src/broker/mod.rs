@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, a file or the network by itself: see `ports`, and `disk` for the cache's thread.
 
 mod access;
+mod budget;
 mod disk;
 mod flight;
 mod locked;
@@ -28,6 +29,7 @@ use crate::freshness::{LEAST_SERVED, LONGEST_WAIT, early_by};
 use crate::lease::Lease;
 use crate::login::About;
 use crate::ports::{Moment, Outside};
+use budget::Budget;
 use disk::{Disk, Owner};
 use flight::{Outcome, Wish};
 use jiff::{SignedDuration, Timestamp};
@@ -81,6 +83,8 @@ struct State {
     next_flight: u64,
     /// Failures, beside those on disk.
     records: HashMap<Owner, Kept>,
+    /// What each issuer may be asked again.
+    budgets: HashMap<String, Budget>,
     /// The fingerprint under which each login has been let in, as it is on disk.
     worked: HashMap<String, Fingerprint>,
     /// One exchange at a time for each login.
@@ -114,6 +118,7 @@ impl Broker {
                 slots: HashMap::new(),
                 next_flight: 0,
                 records: HashMap::new(),
+                budgets: HashMap::new(),
                 worked: HashMap::new(),
                 turns: HashMap::new(),
                 counts: HashMap::new(),
