@@ -72,6 +72,11 @@ impl Lease {
         }
     }
 
+    /// Whether an issuer gave it a second ago at most, to whichever process.
+    pub fn just_issued(&self, now: &Moment) -> bool {
+        self.boot_id == now.boot_id && self.issued_boot + Duration::from_secs(1) >= now.boot
+    }
+
     /// Seconds that remain: the lesser of what the wall clock (with the issuer's offset) and, in the boot of the issue,
     /// the boot-time clock say. Never more than the life at issue, however the clocks jump.
     pub fn remaining(&self, now: &Moment) -> i64 {

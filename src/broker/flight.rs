@@ -4,12 +4,13 @@ use super::access::AccessFailure;
 use super::budget::{Budget, issuer};
 use super::disk::Owner;
 use super::logins::told_of;
+use super::wish::Wish;
 use super::{Inner, Manner, State};
 use crate::access::{Access, Need};
 use crate::cache::{Fingerprint, Record};
 use crate::config::{LoginEntry, Profile};
 use crate::error::Error;
-use crate::freshness::{Freshness, LEAST_SERVED, LONGEST_WAIT, early_by, judge};
+use crate::freshness::LONGEST_WAIT;
 use crate::lease::{Issued, Lease};
 use crate::lock::Guard;
 use crate::ports::{Moment, SealingKey};
@@ -41,11 +42,8 @@ impl Inner {
         let (config, id) = (state.config.clone(), state.next_flight);
         let (outcome, receiver) = watch::channel(None);
         let Some(slot) = state.slots.get_mut(profile) else { return receiver };
-        // A channel whose sender is gone without a word is a flight that broke off, and counts as none.
-        if let Some(flying) = &slot.flight
-            && flying.outcome.has_changed().is_ok()
-        {
-            return flying.outcome.clone();
+        if let Some(outcome) = slot.under_way() {
+            return outcome.clone();
         }
         let (Some(profile), Some(login)) = (
             config.profiles.get(profile).cloned(),
@@ -89,15 +87,6 @@ struct Flight {
     /// By our clocks.
     called: Moment,
     outcome: watch::Sender<Option<Outcome>>,
-}
-
-/// What a flight is to bring home.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wish {
-    /// What others may have brought home already, valid for so many seconds by its published expiration.
-    Valid(i64),
-    /// Something that was issued after the flight was called for, whatever there is.
-    Newer,
 }
 
 /// On what the cache depends, found out once for each flight.
@@ -205,10 +194,7 @@ impl Flight {
 
     async fn cached(&self, basis: &Basis) -> Option<Lease> {
         match self.inner.disk.lease(&self.name, &basis.profile, &basis.key).await {
-            Ok(lease) => lease.filter(|lease| {
-                let new = self.wish != Wish::Newer || lease.issued_since(&self.called);
-                new && lease.remaining(&self.now()) >= LEAST_SERVED
-            }),
+            Ok(lease) => lease.filter(|lease| self.wish.admits(lease, &self.called, &self.now())),
             Err(error) => {
                 self.inner.note("cache", Some(error.to_string()));
                 None
@@ -219,33 +205,18 @@ impl Flight {
     /// Takes a cached lease into memory. True if it is so good that the flight is over.
     fn offer(&self, lease: Lease) -> bool {
         let now = self.now();
-        if self.good(&lease, &now) {
+        if self.wish.met_by(&lease, self.jitter, &now) {
             self.publish(Ok(Arc::new(lease)));
             return true;
         }
         // Valid, though not for long: what those who wait may fall back upon.
-        let due =
-            judge(lease.remaining(&now), lease.life, self.jitter) == Freshness::Due && self.wish == Wish::Valid(0);
+        let served = self.wish.served_by(&lease, self.jitter, &now);
         let lease = Arc::new(lease);
-        self.with_slot(|slot| {
-            if slot.lease.as_ref().is_none_or(|held| held.remaining(&now) < lease.remaining(&now)) {
-                slot.take(lease.clone(), false, &now);
-            }
-        });
-        if due && self.inner.manner == Manner::Daemon {
+        self.with_slot(|slot| slot.find(&lease, &now));
+        if served && self.inner.manner == Manner::Daemon {
             self.outcome.send_replace(Some(Ok(lease)));
         }
         false
-    }
-
-    fn good(&self, lease: &Lease, now: &Moment) -> bool {
-        let remaining = lease.remaining(now);
-        let served = remaining - early_by(lease.life, remaining);
-        let enough = match self.wish {
-            Wish::Valid(wanted) => served >= wanted,
-            Wish::Newer => true,
-        };
-        judge(remaining, lease.life, self.jitter) == Freshness::Fresh && enough
     }
 
     /// Waits for the profile's lock, polling: meanwhile what another process brings home, or fails at, is ours too.
@@ -266,7 +237,9 @@ impl Flight {
                     return Ok(Turn::Ours(None));
                 }
             }
-            if let Some(lease) = self.cached(basis).await.filter(|lease| self.good(lease, &self.now())) {
+            if let Some(lease) =
+                self.cached(basis).await.filter(|lease| self.wish.met_by(lease, self.jitter, &self.now()))
+            {
                 return Ok(Turn::Lease(lease));
             }
             if let Some(record) = self.record(basis).await.filter(|record| Some(record.id.as_str()) != before) {
@@ -379,8 +352,7 @@ impl Flight {
     fn publish(&self, outcome: Outcome) {
         if let Ok(lease) = &outcome {
             let now = self.now();
-            let issued = lease.issued_boot + Duration::from_secs(1) >= now.boot && lease.boot_id == now.boot_id;
-            self.with_slot(|slot| slot.take(lease.clone(), issued, &now));
+            self.with_slot(|slot| slot.take(lease.clone(), lease.just_issued(&now), &now));
             self.inner.wake.notify_one();
         }
         if let Err(error) = &outcome {
@@ -403,15 +375,7 @@ impl Flight {
 impl Drop for Flight {
     fn drop(&mut self) {
         let (id, now) = (self.id, self.now());
-        self.with_slot(|slot| {
-            // Without this a renewal that fails at the keyring, or panics, would start the next one at once.
-            if slot.freshness(&now) != Some(Freshness::Fresh) {
-                slot.rest(&now);
-            }
-            if slot.flight.as_ref().is_some_and(|flying| flying.id == id) {
-                slot.flight = None;
-            }
-        });
+        self.with_slot(|slot| slot.end(id, &now));
         self.inner.flights.send_modify(|count| *count -= 1);
         self.inner.wake.notify_one();
     }

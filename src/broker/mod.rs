@@ -17,6 +17,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod token;
+mod wish;
 
 pub use access::{HeldLogins, LoginTurn};
 pub use logins::{StoredLogin, not_signed_in, told_of};
@@ -31,7 +32,7 @@ use crate::login::About;
 use crate::ports::{Moment, Outside};
 use budget::Budget;
 use disk::{Disk, Owner};
-use flight::{Outcome, Wish};
+use flight::Outcome;
 use jiff::{SignedDuration, Timestamp};
 use metrics::Counts;
 use records::Kept;
@@ -40,6 +41,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
+use wish::Wish;
 
 /// The broker; a handle, cheap to clone.
 #[derive(Debug, Clone)]

@@ -121,10 +121,20 @@ impl Slot {
         self.lease.clone().filter(|lease| lease.remaining(now) >= LEAST_SERVED)
     }
 
-    /// Notes that a flight ended and brought nothing that could be put on record: a keyring that is locked, or a bug.
-    /// What is valid is served meanwhile without another.
-    pub(super) fn rest(&mut self, now: &Moment) {
-        self.rests_until = self.rests_until.max(now.boot + REST_AFTER_NOTHING);
+    /// What the flight under way will bring. A channel whose sender is gone is a flight that broke off, and counts as
+    /// none.
+    pub(super) fn under_way(&self) -> Option<&watch::Receiver<Option<Outcome>>> {
+        self.flight.as_ref().map(|flying| &flying.outcome).filter(|outcome| outcome.has_changed().is_ok())
+    }
+
+    /// Notes that this flight is over. One that brought nothing, not even a failure that could be put on record (a
+    /// keyring that is locked, or a bug), would be followed by the next at once: what is valid is served without one
+    /// for a while.
+    pub(super) fn end(&mut self, flight: u64, now: &Moment) {
+        if self.freshness(now) != Some(Freshness::Fresh) {
+            self.rests_until = self.rests_until.max(now.boot + REST_AFTER_NOTHING);
+        }
+        self.flight.take_if(|flying| flying.id == flight);
     }
 
     /// Takes in a failure. Memory answers with a refused login for a while only: somebody may have signed in beside us.
@@ -142,6 +152,13 @@ impl Slot {
     /// How good the lease is, for `status`.
     pub(super) fn freshness(&self, now: &Moment) -> Option<Freshness> {
         self.lease.as_ref().map(|lease| judge(lease.remaining(now), lease.life, self.jitter))
+    }
+
+    /// Takes in what a flight found on disk, if it is better than what is here.
+    pub(super) fn find(&mut self, lease: &Arc<Lease>, now: &Moment) {
+        if self.lease.as_ref().is_none_or(|held| held.remaining(now) < lease.remaining(now)) {
+            self.take(lease.clone(), false, now);
+        }
     }
 
     /// Takes in a lease, whoever fetched it. `issued` says that the issuer gave it just now.
