@@ -270,8 +270,9 @@ impl Flight {
                 }
                 (Err(AccessFailure::NotAsked(error)), Some(_)) => return Err(Attempt::Asked(error)),
             };
+            let asked = self.now();
             match provider.issue(&access, &self.inner.outside.http).await {
-                Ok(Answer::Issued(issued)) => return self.lease(issued).map_err(Attempt::Asked),
+                Ok(Answer::Issued(issued)) => return self.lease(issued, &asked).map_err(Attempt::Asked),
                 Ok(Answer::Wants(need, why)) => return self.issue_by(need, why, basis).await,
                 Ok(Answer::Rejected(error)) if refused.is_some() => {
                     return Err(Attempt::Asked(told_of(&self.login, error)));
@@ -296,8 +297,9 @@ impl Flight {
             }
             Err(AccessFailure::NotAsked(error)) => return Err(Attempt::Asked(error)),
         };
+        let asked = self.now();
         let error = match self.profile.provider.issue(&access, &self.inner.outside.http).await {
-            Ok(Answer::Issued(issued)) => match self.lease(issued) {
+            Ok(Answer::Issued(issued)) => match self.lease(issued, &asked) {
                 Ok(lease) => return Ok(lease),
                 Err(error) => error,
             },
@@ -306,9 +308,9 @@ impl Flight {
         Err(Attempt::OnRecord(Box::new(self.put_on_record(basis, error).await)))
     }
 
-    fn lease(&self, issued: Issued) -> Result<Lease, Error> {
+    fn lease(&self, issued: Issued, asked: &Moment) -> Result<Lease, Error> {
         let unusable = |why| Error::protocol(format!("what the issuer of {} sent cannot be used: {why}", self.name));
-        Lease::new(issued, &self.now()).map_err(unusable)
+        Lease::new(issued, asked, &self.now()).map_err(unusable)
     }
 
     /// The failure on record for this profile or its login: one that still answers if there is any, else one whose time
