@@ -6,6 +6,8 @@ mod access;
 mod budget;
 mod disk;
 mod flight;
+#[cfg(test)]
+mod laws;
 mod locked;
 mod logins;
 mod metrics;
