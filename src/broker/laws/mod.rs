@@ -47,7 +47,6 @@ fn f09_f10_f30_the_laws_that_hold_whatever_happens() {
         seen.set(added(seen.get(), trace));
         none(trace.answers.iter().filter(|given| given.remaining < LEAST_SERVED || given.truly <= 0))?;
         ten_a_minute(trace)?;
-        rejections(trace)?;
         none(trace.asks.windows(2).filter(|two| two[0].came == Some(Came::Denied) && two[1].at - two[0].at < MINUTE))?;
         rest_after_success(trace)?;
         let unused = |last: i64, at: i64, life: i64| at - last > life.max(3600) * SECOND + MINUTE;
@@ -77,6 +76,19 @@ fn ten_a_minute(trace: &Trace) -> Law {
     let counted = |ask: &&Ask| ask.follows_a_failure && ask.came.is_some_and(|came| came != Came::Issued);
     let retries: Vec<i64> = trace.asks.iter().filter(counted).map(|ask| ask.at).collect();
     none(retries.windows(11).filter(|window| window[10] - window[0] < MINUTE))
+}
+
+#[test]
+fn f08_a_rejected_secret_has_one_attempt_and_one_that_had_worked_three_more() {
+    let most = Cell::new((0, 0));
+    hold(40, schedule::with_a_rejected_secret(), |_, trace| {
+        let rejected = trace.asks.iter().filter(|ask| ask.came == Some(Came::Rejected)).count();
+        let worked = trace.asks.iter().any(|ask| ask.worked);
+        let (never, once) = most.get();
+        most.set(if worked { (never, once.max(rejected)) } else { (never.max(rejected), once) });
+        rejections(trace)
+    });
+    assert_eq!(most.get(), (1, 4));
 }
 
 /// A secret that never worked is sent once; one that did, again after 15 minutes, an hour and six hours.

@@ -98,6 +98,8 @@ struct World<'a> {
     disk: DiskState,
     lock: Option<usize>,
     last_issued: Option<Timestamp>,
+    /// As soon as a request is on its way.
+    suspends_for: Option<i64>,
     slept: HashSet<Timestamp>,
     print: Fingerprint,
     task: AbortHandle,
@@ -165,6 +167,7 @@ impl<'a> World<'a> {
             disk: DiskState::default(),
             lock: None,
             last_issued: None,
+            suspends_for: None,
             slept: HashSet::new(),
             print: Fingerprint::sample("p"),
             task,
@@ -216,6 +219,7 @@ impl<'a> World<'a> {
     fn befall(&mut self, mishap: Mishap) {
         match mishap {
             Mishap::Clock(seconds) => self.off += seconds,
+            Mishap::SuspendInFlight(length) => self.suspends_for = Some(length),
             Mishap::Suspend(length) => {
                 let (from, to) = (self.now, self.now + length);
                 for flight in self.processes.iter_mut().filter_map(|process| process.flight.as_mut()) {
@@ -368,6 +372,9 @@ impl<'a> World<'a> {
             flight.asked = Some(Asked { ask, at: now, sent, answers, behaviour, slept: false });
         }
         self.at(answers, Event::Answer(process, id));
+        if let Some(length) = self.suspends_for.take() {
+            self.befall(Mishap::Suspend(length));
+        }
     }
 
     fn land(&mut self, process: usize) {

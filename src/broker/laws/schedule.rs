@@ -37,6 +37,8 @@ pub(super) enum Behaviour {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mishap {
     Suspend(i64),
+    /// For so long, as soon as a request is on its way.
+    SuspendInFlight(i64),
     /// Somebody sets the wall clock, by so many seconds.
     Clock(i64),
     /// The process is killed, and comes back with what is on disk.
@@ -61,13 +63,15 @@ pub(super) fn with_a_prompt_issuer() -> impl Strategy<Value = Schedule> {
 /// A profile that is asked for every few seconds, and an outage of less than two fifths of the life.
 pub(super) fn with_an_outage() -> impl Strategy<Value = Schedule> {
     let failures = prop_oneof![(10..1000_i64), (1000..4000_i64)];
-    let outage = (life(75), 0.0..1.0, 0.0..1.0, failures);
+    // It begins about when a renewal is due, and most are as long as they may be.
+    let share = prop_oneof![0.0..1.0, 0.9..1.0];
+    let life = prop_oneof![75..1500_i64, life(75)];
+    let outage = (life, 0.2..0.6, share, failures);
     (outage, SECOND..5 * SECOND, 1..3_usize, proptest::num::u64::ANY).prop_map(
         |((life, at, share, fails), gap, processes, seed)| {
-            let begin = MINUTE + (at * (life * SECOND) as f64) as i64;
-            let length = (share * (life * 400) as f64) as i64;
+            let begin = (at * (life * SECOND) as f64) as i64;
             // Its last failure may come that much after its end.
-            let length = (length - fails).max(1);
+            let length = ((share * (life * 400) as f64) as i64 - fails).max(1);
             let episodes =
                 vec![(begin, Behaviour::Issues(300)), (length, Behaviour::Fails(fails)), (1, Behaviour::Issues(300))];
             let end = begin + length + life * SECOND;
@@ -76,6 +80,19 @@ pub(super) fn with_an_outage() -> impl Strategy<Value = Schedule> {
             Schedule { life, episodes, paces: vec![(end, Some(gap))], mishaps: Vec::new(), processes, seed, end }
         },
     )
+}
+
+/// Somebody who asks all the time, and an issuer that refuses the secret: from the start, or after it let it in.
+pub(super) fn with_a_rejected_secret() -> impl Strategy<Value = Schedule> {
+    let first = prop_oneof![Just(Behaviour::Issues(300)), Just(Behaviour::Fails(300))];
+    let then = prop_oneof![4 => Just(Behaviour::Rejects), 1 => Just(Behaviour::Fails(300))];
+    let episodes = (MINUTE..HOUR, first, prop::collection::vec((MINUTE..2 * HOUR, then), 0..4));
+    let episodes = episodes.prop_map(|(length, first, then)| {
+        let last = (1, Behaviour::Rejects);
+        [(length, first)].into_iter().chain(then).chain([last]).collect()
+    });
+    let restarts = prop::collection::vec((0..12 * HOUR, (0..2_usize).prop_map(Mishap::Restart)), 0..8);
+    schedule(episodes, (10..30 * SECOND).prop_map(|gap| vec![(12 * HOUR, Some(gap + 10 * SECOND))]), restarts, 60)
 }
 
 fn schedule(
@@ -125,6 +142,7 @@ fn paces() -> impl Strategy<Value = Vec<(i64, Option<i64>)>> {
 fn mishaps() -> impl Strategy<Value = Vec<(i64, Mishap)>> {
     let mishap = prop_oneof![
         (SECOND..2 * HOUR).prop_map(Mishap::Suspend),
+        (SECOND..2 * HOUR).prop_map(Mishap::SuspendInFlight),
         (-3600..=3600_i64).prop_map(Mishap::Clock),
         (0..2_usize).prop_map(Mishap::Restart),
     ];
