@@ -81,7 +81,7 @@ fn ten_a_minute(trace: &Trace) -> Law {
 #[test]
 fn f08_a_rejected_secret_has_one_attempt_and_one_that_had_worked_three_more() {
     let most = Cell::new((0, 0));
-    hold(40, schedule::with_a_rejected_secret(), |_, trace| {
+    hold(30, schedule::with_a_rejected_secret(), |_, trace| {
         let rejected = trace.asks.iter().filter(|ask| ask.came == Some(Came::Rejected)).count();
         let worked = trace.asks.iter().any(|ask| ask.worked);
         let (never, once) = most.get();
@@ -133,7 +133,7 @@ fn an_issuer_that_answers_in_time_means_that_every_answer_is_above_the_floor() {
 
 #[test]
 fn t9_an_outage_of_less_than_two_fifths_of_the_life_is_invisible_to_a_profile_in_use() {
-    hold(200, schedule::with_an_outage(), |schedule, trace| {
+    hold(250, schedule::with_an_outage(), |schedule, trace| {
         let outage = schedule.episodes.iter().find(|(_, behaviour)| matches!(behaviour, Behaviour::Fails(_)));
         prop_assert!(outage.is_some_and(|(length, _)| *length < schedule.life * 400));
         prop_assert_eq!(trace.refused.len(), 0, "of {} answers", trace.answers.len());

@@ -98,6 +98,8 @@ struct World<'a> {
     disk: DiskState,
     lock: Option<usize>,
     last_issued: Option<Timestamp>,
+    /// When it began, where a request begins it.
+    second_episode: Option<i64>,
     /// As soon as a request is on its way.
     suspends_for: Option<i64>,
     slept: HashSet<Timestamp>,
@@ -167,6 +169,7 @@ impl<'a> World<'a> {
             disk: DiskState::default(),
             lock: None,
             last_issued: None,
+            second_episode: None,
             suspends_for: None,
             slept: HashSet::new(),
             print: Fingerprint::sample("p"),
@@ -546,14 +549,20 @@ impl<'a> World<'a> {
         Process { slot, budget, flight: None, waiters, sleep, success: None, last_request: None }
     }
 
-    fn behaviour(&self) -> Behaviour {
-        let mut end = 0;
+    fn behaviour(&mut self) -> Behaviour {
         let episodes = &self.schedule.episodes;
-        let now = episodes.iter().find(|(length, _)| {
+        let first = episodes.first().map_or(0, |(length, _)| *length);
+        let now = match self.schedule.until_ask {
+            None => self.now,
+            Some(asks) if self.trace.asks.len() < asks => 0,
+            Some(_) => first + self.now - *self.second_episode.get_or_insert(self.now),
+        };
+        let mut end = 0;
+        let current = episodes.iter().find(|(length, _)| {
             end += length;
-            self.now < end
+            now < end
         });
-        now.or(episodes.last()).map_or(Behaviour::Issues(0), |(_, behaviour)| *behaviour)
+        current.or(episodes.last()).map_or(Behaviour::Issues(0), |(_, behaviour)| *behaviour)
     }
 
     fn moment(&self) -> Moment {

@@ -10,6 +10,8 @@ pub(super) struct Schedule {
     pub(super) life: i64,
     /// How the issuer answers, one after the other, each for so long; the last one for good.
     pub(super) episodes: Vec<(i64, Behaviour)>,
+    /// The first one ends with this request at the issuer, whenever that is.
+    pub(super) until_ask: Option<usize>,
     /// How often clients ask: a request each so many, for so long; none in a silence.
     pub(super) paces: Vec<(i64, Option<i64>)>,
     pub(super) mishaps: Vec<(i64, Mishap)>,
@@ -63,23 +65,23 @@ pub(super) fn with_a_prompt_issuer() -> impl Strategy<Value = Schedule> {
 /// A profile that is asked for every few seconds, and an outage of less than two fifths of the life.
 pub(super) fn with_an_outage() -> impl Strategy<Value = Schedule> {
     let failures = prop_oneof![(10..1000_i64), (1000..4000_i64)];
-    // It begins about when a renewal is due, and most are as long as they may be.
-    let share = prop_oneof![0.0..1.0, 0.9..1.0];
-    let life = prop_oneof![75..1500_i64, life(75)];
-    let outage = (life, 0.2..0.6, share, failures);
-    (outage, SECOND..5 * SECOND, 1..3_usize, proptest::num::u64::ANY).prop_map(
-        |((life, at, share, fails), gap, processes, seed)| {
-            let begin = (at * (life * SECOND) as f64) as i64;
-            // Its last failure may come that much after its end.
-            let length = ((share * (life * 400) as f64) as i64 - fails).max(1);
-            let episodes =
-                vec![(begin, Behaviour::Issues(300)), (length, Behaviour::Fails(fails)), (1, Behaviour::Issues(300))];
-            let end = begin + length + life * SECOND;
-            // Requests of a long life are told apart by minutes.
-            let gap = gap.max(end / 4000);
-            Schedule { life, episodes, paces: vec![(end, Some(gap))], mishaps: Vec::new(), processes, seed, end }
-        },
-    )
+    // Most begin with a renewal, and are as long as they may be, of lives that leave little time after it.
+    let begins = prop_oneof![4 => (1..4_usize).prop_map(Ok), 1 => (0.1..0.7).prop_map(Err)];
+    let share = prop_oneof![1 => 0.0..1.0, 4 => 0.95..1.0];
+    let life = prop_oneof![75..200_i64, 901..1300_i64, life(75)];
+    let rest = (SECOND..5 * SECOND, 1..3_usize, proptest::num::u64::ANY);
+    ((life, begins, share, failures), rest).prop_map(|((life, begins, share, fails), (gap, processes, seed))| {
+        let begin = begins.err().map_or(1, |share: f64| (share * (life * SECOND) as f64) as i64);
+        // Its last failure may come that much after its end.
+        let length = ((share * (life * 400) as f64) as i64 - fails).max(1);
+        let episodes =
+            vec![(begin, Behaviour::Issues(300)), (length, Behaviour::Fails(fails)), (1, Behaviour::Issues(300))];
+        let (until_ask, end) = (begins.ok(), 4 * life * SECOND);
+        // Requests of a long life are minutes apart.
+        let gap = gap.max(end / 4000);
+        let (paces, mishaps) = (vec![(end, Some(gap))], Vec::new());
+        Schedule { life, episodes, until_ask, paces, mishaps, processes, seed, end }
+    })
 }
 
 /// Somebody who asks all the time, and an issuer that refuses the secret: from the start, or after it let it in.
@@ -92,7 +94,9 @@ pub(super) fn with_a_rejected_secret() -> impl Strategy<Value = Schedule> {
         [(length, first)].into_iter().chain(then).chain([last]).collect()
     });
     let restarts = prop::collection::vec((0..12 * HOUR, (0..2_usize).prop_map(Mishap::Restart)), 0..8);
-    schedule(episodes, (10..30 * SECOND).prop_map(|gap| vec![(12 * HOUR, Some(gap + 10 * SECOND))]), restarts, 60)
+    // The last pause ends after seven hours; a fifth attempt would follow within fourteen.
+    let pace = (10 * SECOND..40 * SECOND).prop_map(|gap| vec![(24 * HOUR, Some(gap))]);
+    schedule(episodes, pace, restarts, 60).prop_map(|schedule| Schedule { end: 24 * HOUR, ..schedule })
 }
 
 fn schedule(
@@ -106,6 +110,7 @@ fn schedule(
         |(life, episodes, paces, mishaps, (processes, seed))| Schedule {
             life,
             episodes,
+            until_ask: None,
             paces,
             mishaps,
             processes,
