@@ -23,22 +23,57 @@ pub struct Patience {
     pub then_take_the_old: bool,
 }
 
+/// Who reads an answer: what gives up at different times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// The helper behind an SDK; the most hurried one waits for 22 s.
+    Process,
+    /// An SDK over HTTP; some give up after one second.
+    Http,
+}
+
+impl Reader {
+    /// The longest that it is kept waiting.
+    pub fn longest_wait(self) -> Duration {
+        match self {
+            Reader::Process => LONGEST_WAIT,
+            Reader::Http => HTTP_WAIT,
+        }
+    }
+}
+
+impl Patience {
+    /// As much of it as this reader has.
+    pub fn of(self, reader: Reader) -> Patience {
+        Patience { wait: self.wait.min(reader.longest_wait()), ..self }
+    }
+}
+
 /// Below this nobody is served: a signature may be on its way for that long.
 pub const LEAST_SERVED: i64 = 10;
 /// The longest that anybody waits for a flight.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(18);
+/// The longest over HTTP.
+const HTTP_WAIT: Duration = Duration::from_millis(800);
 /// A life up to this is renewed earlier: half of it would be too little for botocore, which wants 15 minutes.
 const SHORT_LIFE: i64 = 15 * 60;
 
-/// The remaining seconds at which a renewal starts: half the life, two thirds of a short one, give or take a tenth.
+/// The remaining seconds at which a renewal starts: half the life, give or take a tenth. Two thirds of a short one, and
+/// spread to the early side only: an outage of two fifths of the life is to leave time for one more attempt.
 pub fn renewal(life: i64, jitter: f64) -> i64 {
-    let share = if life <= SHORT_LIFE { 2.0 / 3.0 } else { 0.5 };
-    let spread = if life <= SHORT_LIFE { 1.0 } else { 0.9 + 0.2 * jitter.clamp(0.0, 1.0) };
+    let jitter = jitter.clamp(0.0, 1.0);
+    let (share, spread) = if life <= SHORT_LIFE { (2.0 / 3.0, 1.0 + 0.2 * jitter) } else { (0.5, 0.9 + 0.2 * jitter) };
     (life.max(0) as f64 * share * spread) as i64
 }
 
+/// The remaining seconds below which a request waits for the flight: two fifths of the life, 17 minutes at most.
+/// botocore runs its helper for each signature from 15 minutes on.
+pub fn floor(life: i64) -> i64 {
+    (life.max(0) * 2 / 5).min(17 * 60)
+}
+
 pub fn judge(remaining: i64, life: i64, jitter: f64) -> Freshness {
-    let floor = (life * 2 / 5).min(17 * 60);
+    let floor = floor(life);
     let hard = (life / 4).min(5 * 60);
     let patience =
         |seconds, old| Freshness::Stale(Patience { wait: Duration::from_secs(seconds), then_take_the_old: old });
@@ -66,11 +101,23 @@ pub fn rest_after_success(life: i64, repeats: u32) -> Duration {
 }
 
 /// How long a failure that may pass is remembered, the `attempt`th in a row (from 1): 1 to 2 s at first, so that the
-/// retries of SDKs fall together, then full jitter under a doubling bound, 60 s at most with somebody waiting.
-pub fn rest_after_failure(attempt: u32, jitter: f64) -> Duration {
-    let bound = 2_f64.powi(attempt.clamp(1, 10) as i32 - 1).min(59.0);
-    Duration::from_secs_f64(1.0 + jitter.clamp(0.0, 1.0) * bound)
+/// retries of SDKs fall together, then anything between two bounds that double. The upper ends at a minute for an
+/// attempt that somebody waits for, at five for one that nobody does; the lower, 1, 1, 2, 4, 8, 8 s .., keeps any run of
+/// failures within [`MOST_RETRIES`]. While credentials are valid, the rest takes half of what remains of them at most:
+/// one that outlived them would be seen, though the issuer is back.
+pub fn rest_after_failure(attempt: u32, remaining: i64, waited_for: bool, jitter: f64) -> Duration {
+    let doubled = |first: i32| 2_f64.powi(attempt.clamp(1, 10) as i32 + first);
+    let (least, most) = (doubled(-2).clamp(1.0, 8.0), (1.0 + doubled(-1)).min(if waited_for { 60.0 } else { 300.0 }));
+    let most = match remaining.saturating_sub(LEAST_SERVED) {
+        left if left > 0 => most.min(left as f64 / 2.0).max(least),
+        _ => most,
+    };
+    Duration::from_secs_f64(least + jitter.clamp(0.0, 1.0) * (most - least))
 }
+
+/// The most attempts in [`RETRY_WINDOW`] at one issuer that follow a failure.
+pub const MOST_RETRIES: usize = 10;
+pub const RETRY_WINDOW: Duration = Duration::from_secs(60);
 
 /// How long a rejected secret is not sent again, after its `attempt`th rejection in a row (from 1); None for good. One
 /// that has `worked` before gets three more tries: directories have bad days.
@@ -91,58 +138,4 @@ pub fn clamp_retry_after(wait: Duration) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn an_hours_credentials_are_answered_with_27_minutes_or_more() {
-        for jitter in [0.0, 0.5, 1.0] {
-            let due = renewal(3600, jitter);
-            assert!((27 * 60..=33 * 60).contains(&due), "{due}");
-            assert_eq!(judge(due + 1, 3600, jitter), Freshness::Fresh);
-            assert_eq!(judge(due, 3600, jitter), Freshness::Due);
-        }
-        assert!(matches!(judge(17 * 60 - 1, 3600, 0.5), Freshness::Stale(p) if p.wait.as_secs() == 3));
-        assert!(matches!(judge(5 * 60 - 1, 3600, 0.5), Freshness::Stale(p) if p.wait.as_secs() == 15));
-        assert!(matches!(judge(9, 3600, 0.5), Freshness::Stale(p) if !p.then_take_the_old));
-    }
-
-    #[test]
-    fn a_published_expiration_is_early_but_never_useless() {
-        assert_eq!(early_by(3600, 3600), 60);
-        assert_eq!(early_by(240, 240), 24);
-        assert_eq!(early_by(3600, 65), 0, "60 s early would leave 5 s");
-        assert_eq!(early_by(3600, 70), 60);
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_over_is_never_served(life in -10..200_000_i64, remaining in -1_000..LEAST_SERVED, jitter in 0.0..1.0) {
-            prop_assert!(matches!(judge(remaining, life, jitter), Freshness::Stale(p) if !p.then_take_the_old));
-        }
-
-        #[test]
-        fn less_life_never_means_less_haste(life in 40..200_000_i64, a in 0..200_000_i64, b in 0..200_000_i64, jitter in 0.0..1.0) {
-            let rank = |r| match judge(r, life, jitter) {
-                Freshness::Fresh => 0,
-                Freshness::Due => 1,
-                Freshness::Stale(p) => 1 + p.wait.as_secs(),
-            };
-            prop_assert!(rank(a.min(b)) >= rank(a.max(b)));
-        }
-
-        #[test]
-        fn a_renewal_starts_above_the_floor(life in 1..200_000_i64, jitter in 0.0..1.0) {
-            prop_assert!(renewal(life, jitter) >= (life * 2 / 5).min(17 * 60));
-            prop_assert!(renewal(life, jitter) <= life);
-        }
-
-        #[test]
-        fn rests_are_bounded(attempt in 0..u32::MAX, repeats in 0..u32::MAX, life in -5..200_000_i64, jitter in 0.0..1.0) {
-            let failure = rest_after_failure(attempt, jitter).as_secs_f64();
-            prop_assert!((1.0..=60.0).contains(&failure));
-            prop_assert!((1..=900).contains(&rest_after_success(life, repeats).as_secs()));
-        }
-    }
-}
+mod tests;

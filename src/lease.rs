@@ -23,7 +23,7 @@ pub struct Lease {
     pub endpoint: Option<String>,
     /// Seconds from issue to expiration, by the issuer's clock.
     pub life: i64,
-    /// Seconds by which the issuer's clock is ahead of ours.
+    /// Seconds by which the issuer's clock is ahead of ours; where that is not certain, the most it may be.
     pub offset: i64,
     /// Our wall clock at issue.
     pub issued: Timestamp,
@@ -39,13 +39,13 @@ const MOST: i64 = 36 * 3600;
 const CLOCK_NOISE: i64 = 2;
 
 impl Lease {
-    /// Checks what was issued and notes the circumstances. The error says what is wrong with it, without its text.
-    pub fn new(issued: Issued, now: &Moment) -> Result<Lease, String> {
+    /// Checks what was issued to a request that was sent at `asked`, and notes the circumstances. The error says what is
+    /// wrong with it, without its text.
+    pub fn new(issued: Issued, asked: &Moment, now: &Moment) -> Result<Lease, String> {
         if let Some(part) = issued.credentials.defect() {
             return Err(format!("its {part} is empty, too long or not printable ASCII"));
         }
-        let offset = issued.date.map_or(0, |date| seconds_between(now.wall, date));
-        let offset = if offset.abs() <= CLOCK_NOISE { 0 } else { offset };
+        let offset = issued.date.map_or(0, |date| offset(date, asked, now));
         let life = seconds_between(now.wall, issued.credentials.expiration).saturating_sub(offset);
         if life < LEAST {
             return Err(format!("its expiration has passed, or does in {} s", life.max(0)));
@@ -72,6 +72,11 @@ impl Lease {
         }
     }
 
+    /// Whether an issuer gave it a second ago at most, to whichever process.
+    pub fn just_issued(&self, now: &Moment) -> bool {
+        self.boot_id == now.boot_id && self.issued_boot + Duration::from_secs(1) >= now.boot
+    }
+
     /// Seconds that remain: the lesser of what the wall clock (with the issuer's offset) and, in the boot of the issue,
     /// the boot-time clock say. Never more than the life at issue, however the clocks jump.
     pub fn remaining(&self, now: &Moment) -> i64 {
@@ -88,6 +93,16 @@ impl Lease {
         };
         by_wall.min(by_boot)
     }
+}
+
+/// By how much the issuer's clock is ahead of ours, if it showed `date` at some time between the two moments: nothing
+/// where that fits the one or the other, else the most that it may be. The time between may be long: an answer that
+/// came before a suspend is read after it, and what has passed since then is gone.
+fn offset(date: Timestamp, asked: &Moment, now: &Moment) -> i64 {
+    let elapsed = i64::try_from(now.boot.saturating_sub(asked.boot).as_secs()).unwrap_or(i64::MAX);
+    let least = seconds_between(now.wall, date);
+    let most = least.saturating_add(elapsed);
+    if least.abs() <= CLOCK_NOISE || most.abs() <= CLOCK_NOISE { 0 } else { most }
 }
 
 fn seconds_between(from: Timestamp, to: Timestamp) -> i64 {
@@ -112,7 +127,7 @@ pub(crate) mod tests {
         let now = moment(0);
         let expiration = Timestamp::from_second(now.wall.as_second() + life).unwrap();
         let issued = Issued { credentials: sample(expiration), endpoint: None, date: None };
-        Lease::new(issued, &now).unwrap()
+        Lease::new(issued, &now, &now).unwrap()
     }
 
     #[test]
@@ -134,8 +149,20 @@ pub(crate) mod tests {
             let issuer = Timestamp::from_second(now.wall.as_second() + skew).unwrap();
             let expiration = Timestamp::from_second(issuer.as_second() + 3600).unwrap();
             let issued = Issued { credentials: sample(expiration), endpoint: None, date: Some(issuer) };
-            let lease = Lease::new(issued, &now).unwrap();
+            let lease = Lease::new(issued, &now, &now).unwrap();
             assert_eq!((lease.life, lease.remaining(&moment(60))), (3600, 3540), "skew {skew}");
+        }
+    }
+
+    #[test]
+    fn f10_an_answer_that_is_read_after_a_suspend_is_as_old_as_it_is() {
+        for skew in [0, -600, 600] {
+            let date = Timestamp::from_second(moment(1).wall.as_second() + skew).unwrap();
+            let expiration = Timestamp::from_second(date.as_second() + 3600).unwrap();
+            let issued = || Issued { credentials: sample(expiration), endpoint: None, date: Some(date) };
+            let lease = Lease::new(issued(), &moment(0), &moment(1801)).unwrap();
+            assert!((1799..=1800).contains(&lease.life), "skew {skew}: {} s", lease.life);
+            assert!(Lease::new(issued(), &moment(0), &moment(3601)).is_err(), "skew {skew}: it is over");
         }
     }
 
@@ -145,9 +172,9 @@ pub(crate) mod tests {
             let now = moment(0);
             let expiration = Timestamp::from_second(now.wall.as_second() + life).unwrap();
             let issued = Issued { credentials: sample(expiration), endpoint: None, date: None };
-            assert!(Lease::new(issued, &now).is_err(), "{life}");
+            assert!(Lease::new(issued, &now, &now).is_err(), "{life}");
         }
         let far = Issued { credentials: sample(Timestamp::MAX), endpoint: None, date: Some(Timestamp::MIN) };
-        assert!(Lease::new(far, &moment(0)).is_err(), "no arithmetic that can panic");
+        assert!(Lease::new(far, &moment(0), &moment(0)).is_err(), "no arithmetic that can panic");
     }
 }

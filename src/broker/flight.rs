@@ -1,14 +1,16 @@
 //! One request to one issuer, on behalf of everyone who waits: lock, look again, ask, tell, write.
 
 use super::access::AccessFailure;
+use super::budget::{Budget, issuer};
 use super::disk::Owner;
 use super::logins::told_of;
+use super::wish::Wish;
 use super::{Inner, Manner, State};
 use crate::access::{Access, Need};
 use crate::cache::{Fingerprint, Record};
 use crate::config::{LoginEntry, Profile};
 use crate::error::Error;
-use crate::freshness::{Freshness, LEAST_SERVED, LONGEST_WAIT, early_by, judge};
+use crate::freshness::LONGEST_WAIT;
 use crate::lease::{Issued, Lease};
 use crate::lock::Guard;
 use crate::ports::{Moment, SealingKey};
@@ -40,11 +42,8 @@ impl Inner {
         let (config, id) = (state.config.clone(), state.next_flight);
         let (outcome, receiver) = watch::channel(None);
         let Some(slot) = state.slots.get_mut(profile) else { return receiver };
-        // A channel whose sender is gone without a word is a flight that broke off, and counts as none.
-        if let Some(flying) = &slot.flight
-            && flying.outcome.has_changed().is_ok()
-        {
-            return flying.outcome.clone();
+        if let Some(outcome) = slot.under_way() {
+            return outcome.clone();
         }
         let (Some(profile), Some(login)) = (
             config.profiles.get(profile).cloned(),
@@ -90,15 +89,6 @@ struct Flight {
     outcome: watch::Sender<Option<Outcome>>,
 }
 
-/// What a flight is to bring home.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wish {
-    /// What others may have brought home already, valid for so many seconds by its published expiration.
-    Valid(i64),
-    /// Something that was issued after the flight was called for, whatever there is.
-    Newer,
-}
-
 /// On what the cache depends, found out once for each flight.
 struct Basis {
     key: SealingKey,
@@ -132,8 +122,8 @@ impl Flight {
         if let Some(record) = before.as_ref().filter(|record| record.rest(&self.now()) > Duration::ZERO) {
             return Err(self.remember(record.clone()));
         }
-        let before = before.map(|record| record.id);
-        let guard = match self.turn(&basis, before.as_deref()).await? {
+        let known = before.as_ref().map(|record| record.id.as_str());
+        let guard = match self.turn(&basis, known).await? {
             Turn::Ours(guard) => guard,
             Turn::Lease(lease) => {
                 self.publish(Ok(Arc::new(lease)));
@@ -144,8 +134,14 @@ impl Flight {
         if self.cached(&basis).await.is_some_and(|lease| self.offer(lease)) {
             return Ok(());
         }
-        if let Some(record) = self.record(&basis).await.filter(|record| Some(&record.id) != before.as_ref()) {
+        if let Some(record) = self.record(&basis).await.filter(|record| Some(record.id.as_str()) != known) {
             return Err(self.remember(record));
+        }
+        let now = self.now();
+        if let Some(record) = before.as_ref()
+            && let Err(wait) = self.budget(|budget| budget.spend(&now))
+        {
+            return Err(self.remember(record.put_off(wait, &now)));
         }
         let end = match self.inner.manner {
             Manner::Daemon => tokio::time::Instant::now() + LONGEST_FLIGHT,
@@ -159,6 +155,9 @@ impl Flight {
             let message = format!("the issuer of {} did not answer within {seconds} s", self.name);
             Err(Attempt::Asked(Error::unavailable(message)))
         });
+        if matches!(issued, Ok(_) | Err(Attempt::Asked(_))) {
+            self.budget(|budget| budget.note(issued.is_err()));
+        }
         let done = match issued {
             Ok(lease) => {
                 let lease = Arc::new(lease);
@@ -178,6 +177,11 @@ impl Flight {
         done
     }
 
+    /// What the issuer may be asked again.
+    fn budget<T>(&self, with: impl FnOnce(&mut Budget) -> T) -> T {
+        with(self.inner.lock().budgets.entry(issuer(&self.profile)).or_default())
+    }
+
     /// Who we are, and the key. A keyring that does not answer is an error: never a miss, and never a reason to ask.
     async fn basis(&self) -> Result<Basis, Error> {
         self.inner.refuse_while_locked().await?;
@@ -188,10 +192,7 @@ impl Flight {
 
     async fn cached(&self, basis: &Basis) -> Option<Lease> {
         match self.inner.disk.lease(&self.name, &basis.profile, &basis.key).await {
-            Ok(lease) => lease.filter(|lease| {
-                let new = self.wish != Wish::Newer || lease.issued_since(&self.called);
-                new && lease.remaining(&self.now()) >= LEAST_SERVED
-            }),
+            Ok(lease) => lease.filter(|lease| self.wish.admits(lease, &self.called, &self.now())),
             Err(error) => {
                 self.inner.note("cache", Some(error.to_string()));
                 None
@@ -202,33 +203,18 @@ impl Flight {
     /// Takes a cached lease into memory. True if it is so good that the flight is over.
     fn offer(&self, lease: Lease) -> bool {
         let now = self.now();
-        if self.good(&lease, &now) {
+        if self.wish.met_by(&lease, self.jitter, &now) {
             self.publish(Ok(Arc::new(lease)));
             return true;
         }
         // Valid, though not for long: what those who wait may fall back upon.
-        let due =
-            judge(lease.remaining(&now), lease.life, self.jitter) == Freshness::Due && self.wish == Wish::Valid(0);
+        let served = self.wish.served_by(&lease, self.jitter, &now);
         let lease = Arc::new(lease);
-        self.with_slot(|slot| {
-            if slot.lease.as_ref().is_none_or(|held| held.remaining(&now) < lease.remaining(&now)) {
-                slot.take(lease.clone(), false, &now);
-            }
-        });
-        if due && self.inner.manner == Manner::Daemon {
+        self.with_slot(|slot| slot.find(&lease, &now));
+        if served && self.inner.manner == Manner::Daemon {
             self.outcome.send_replace(Some(Ok(lease)));
         }
         false
-    }
-
-    fn good(&self, lease: &Lease, now: &Moment) -> bool {
-        let remaining = lease.remaining(now);
-        let served = remaining - early_by(lease.life, remaining);
-        let enough = match self.wish {
-            Wish::Valid(wanted) => served >= wanted,
-            Wish::Newer => true,
-        };
-        judge(remaining, lease.life, self.jitter) == Freshness::Fresh && enough
     }
 
     /// Waits for the profile's lock, polling: meanwhile what another process brings home, or fails at, is ours too.
@@ -249,7 +235,9 @@ impl Flight {
                     return Ok(Turn::Ours(None));
                 }
             }
-            if let Some(lease) = self.cached(basis).await.filter(|lease| self.good(lease, &self.now())) {
+            if let Some(lease) =
+                self.cached(basis).await.filter(|lease| self.wish.met_by(lease, self.jitter, &self.now()))
+            {
                 return Ok(Turn::Lease(lease));
             }
             if let Some(record) = self.record(basis).await.filter(|record| Some(record.id.as_str()) != before) {
@@ -284,8 +272,9 @@ impl Flight {
                 }
                 (Err(AccessFailure::NotAsked(error)), Some(_)) => return Err(Attempt::Asked(error)),
             };
+            let asked = self.now();
             match provider.issue(&access, &self.inner.outside.http).await {
-                Ok(Answer::Issued(issued)) => return self.lease(issued).map_err(Attempt::Asked),
+                Ok(Answer::Issued(issued)) => return self.lease(issued, &asked).map_err(Attempt::Asked),
                 Ok(Answer::Wants(need, why)) => return self.issue_by(need, why, basis).await,
                 Ok(Answer::Rejected(error)) if refused.is_some() => {
                     return Err(Attempt::Asked(told_of(&self.login, error)));
@@ -310,8 +299,9 @@ impl Flight {
             }
             Err(AccessFailure::NotAsked(error)) => return Err(Attempt::Asked(error)),
         };
+        let asked = self.now();
         let error = match self.profile.provider.issue(&access, &self.inner.outside.http).await {
-            Ok(Answer::Issued(issued)) => match self.lease(issued) {
+            Ok(Answer::Issued(issued)) => match self.lease(issued, &asked) {
                 Ok(lease) => return Ok(lease),
                 Err(error) => error,
             },
@@ -320,9 +310,9 @@ impl Flight {
         Err(Attempt::OnRecord(Box::new(self.put_on_record(basis, error).await)))
     }
 
-    fn lease(&self, issued: Issued) -> Result<Lease, Error> {
+    fn lease(&self, issued: Issued, asked: &Moment) -> Result<Lease, Error> {
         let unusable = |why| Error::protocol(format!("what the issuer of {} sent cannot be used: {why}", self.name));
-        Lease::new(issued, &self.now()).map_err(unusable)
+        Lease::new(issued, asked, &self.now()).map_err(unusable)
     }
 
     /// The failure on record for this profile or its login: one that still answers if there is any, else one whose time
@@ -366,8 +356,7 @@ impl Flight {
     fn publish(&self, outcome: Outcome) {
         if let Ok(lease) = &outcome {
             let now = self.now();
-            let issued = lease.issued_boot + Duration::from_secs(1) >= now.boot && lease.boot_id == now.boot_id;
-            self.with_slot(|slot| slot.take(lease.clone(), issued, &now));
+            self.with_slot(|slot| slot.take(lease.clone(), lease.just_issued(&now), &now));
             self.inner.wake.notify_one();
         }
         if let Err(error) = &outcome {
@@ -390,15 +379,7 @@ impl Flight {
 impl Drop for Flight {
     fn drop(&mut self) {
         let (id, now) = (self.id, self.now());
-        self.with_slot(|slot| {
-            // Without this a renewal that fails at the keyring, or panics, would start the next one at once.
-            if slot.freshness(&now) != Some(Freshness::Fresh) {
-                slot.rest(&now);
-            }
-            if slot.flight.as_ref().is_some_and(|flying| flying.id == id) {
-                slot.flight = None;
-            }
-        });
+        self.with_slot(|slot| slot.end(id, &now));
         self.inner.flights.send_modify(|count| *count -= 1);
         self.inner.wake.notify_one();
     }

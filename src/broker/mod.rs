@@ -3,8 +3,11 @@
 //! Nothing here reads a clock, a file or the network by itself: see `ports`, and `disk` for the cache's thread.
 
 mod access;
+mod budget;
 mod disk;
 mod flight;
+#[cfg(test)]
+mod laws;
 mod locked;
 mod logins;
 mod metrics;
@@ -16,6 +19,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod token;
+mod wish;
 
 pub use access::{HeldLogins, LoginTurn};
 pub use logins::{StoredLogin, not_signed_in, told_of};
@@ -28,8 +32,9 @@ use crate::freshness::{LEAST_SERVED, LONGEST_WAIT, early_by};
 use crate::lease::Lease;
 use crate::login::About;
 use crate::ports::{Moment, Outside};
+use budget::Budget;
 use disk::{Disk, Owner};
-use flight::{Outcome, Wish};
+use flight::Outcome;
 use jiff::{SignedDuration, Timestamp};
 use locked::Lock;
 use metrics::Counts;
@@ -39,6 +44,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
+use wish::Wish;
 
 /// The broker; a handle, cheap to clone.
 #[derive(Debug, Clone)]
@@ -82,6 +88,8 @@ struct State {
     next_flight: u64,
     /// Failures, beside those on disk.
     records: HashMap<Owner, Kept>,
+    /// What each issuer may be asked again.
+    budgets: HashMap<String, Budget>,
     /// The fingerprint under which each login has been let in, as it is on disk.
     worked: HashMap<String, Fingerprint>,
     /// One exchange at a time for each login.
@@ -114,6 +122,7 @@ impl Broker {
                 slots: HashMap::new(),
                 next_flight: 0,
                 records: HashMap::new(),
+                budgets: HashMap::new(),
                 worked: HashMap::new(),
                 turns: HashMap::new(),
                 counts: HashMap::new(),

@@ -1,7 +1,8 @@
 //! New credentials because somebody says so, however good the old ones are.
 
-use super::flight::{Outcome, Wish};
+use super::flight::Outcome;
 use super::slot::Slot;
+use super::wish::Wish;
 use super::{Broker, Served, serve};
 use crate::error::Error;
 use crate::freshness::LONGEST_WAIT;

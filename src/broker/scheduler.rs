@@ -1,10 +1,13 @@
 //! One sleeper for all renewals: to the nearest deadline, 30 s at most, and not at all when nothing is due.
 
-use super::flight::Wish;
+use super::slot::Slot;
+use super::wish::Wish;
 use super::{Broker, Inner};
+use crate::ports::Moment;
 use std::sync::Arc;
 use std::time::Duration;
 
+const SHORTEST_SLEEP: Duration = Duration::from_millis(100);
 /// A suspend is noticed at the latest after this.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
@@ -18,12 +21,9 @@ impl Broker {
             if self.0.lock().closing {
                 return;
             }
-            let nearest = self.0.start_due();
-            match nearest {
-                // A deadline that is not above zero was started just now: what follows is its end, which wakes us.
-                Some(wait) => {
-                    let wait = wait.clamp(Duration::from_millis(100), LONGEST_SLEEP);
-                    let _ = tokio::time::timeout(wait, self.0.wake.notified()).await;
+            match self.0.start_due() {
+                Some(sleep) => {
+                    let _ = tokio::time::timeout(sleep, self.0.wake.notified()).await;
                 }
                 None => self.0.wake.notified().await,
             }
@@ -32,23 +32,68 @@ impl Broker {
 }
 
 impl Inner {
-    /// Starts the flights that are due, and tells how long the next is away.
+    /// Starts the flights that are due, and tells how long to sleep.
     fn start_due(self: &Arc<Self>) -> Option<Duration> {
         let now = self.outside.clock.now();
         let mut state = self.lock();
-        let mut nearest: Option<Duration> = None;
-        let mut due = Vec::new();
-        for (name, slot) in &state.slots {
-            match slot.renewal_in(&now) {
-                Some(Duration::ZERO) => due.push(name.clone()),
-                Some(wait) => nearest = Some(nearest.map_or(wait, |known| known.min(wait))),
-                None => {}
-            }
-        }
+        let Plan { due, sleep } = plan(state.slots.iter().map(|(name, slot)| (name.as_str(), slot)), &now);
         for name in due {
             tracing::debug!(profile = name, "renewing ahead");
             self.start(&mut state, &name, Wish::Valid(0));
         }
-        nearest
+        sleep
+    }
+}
+
+/// What the scheduler does at a moment.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// Renewed now.
+    pub(super) due: Vec<String>,
+    /// None: until something wakes it. The end of a flight does, so what is due now needs no deadline.
+    pub(super) sleep: Option<Duration>,
+}
+
+pub(super) fn plan<'a>(slots: impl Iterator<Item = (&'a str, &'a Slot)>, now: &Moment) -> Plan {
+    let mut plan = Plan { due: Vec::new(), sleep: None };
+    for (name, slot) in slots {
+        match slot.renewal_in(now) {
+            Some(Duration::ZERO) => plan.due.push(name.to_owned()),
+            Some(wait) => plan.sleep = Some(plan.sleep.map_or(wait, |known| known.min(wait))),
+            None => {}
+        }
+    }
+    plan.sleep = plan.sleep.map(|wait| wait.clamp(SHORTEST_SLEEP, LONGEST_SLEEP));
+    plan
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lease::tests::{lease, moment};
+
+    /// In use, renewed at half its life.
+    fn slot(life: i64) -> Slot {
+        let mut slot = Slot::new();
+        slot.jitter = 0.5;
+        slot.ask(&moment(0));
+        slot.take(Arc::new(lease(life)), true, &moment(0));
+        slot
+    }
+
+    #[test]
+    fn sleeps_to_the_nearest_deadline_and_thirty_seconds_at_most() {
+        let (long, short) = (slot(3600), slot(1800));
+        let at = |second| plan([("long", &long), ("short", &short)].into_iter(), &moment(second));
+        assert_eq!(at(0), Plan { due: vec![], sleep: Some(LONGEST_SLEEP) });
+        assert_eq!(at(890), Plan { due: vec![], sleep: Some(Duration::from_secs(10)) });
+        assert_eq!(at(900), Plan { due: vec!["short".into()], sleep: Some(LONGEST_SLEEP) });
+    }
+
+    #[test]
+    fn t6_sleeps_for_good_when_nothing_is_in_use() {
+        let unused = Slot::new();
+        assert_eq!(plan([("unused", &unused)].into_iter(), &moment(0)), Plan { due: vec![], sleep: None });
+        assert_eq!(plan([("left", &slot(3600))].into_iter(), &moment(3601)), Plan { due: vec![], sleep: None });
     }
 }

@@ -94,6 +94,7 @@ impl Slot {
         };
         let remaining = lease.remaining(now);
         let rests = refused.is_some() || now.boot < self.rests_until;
+        let rests_unasked = rests || self.rests_unasked(now) > Duration::ZERO;
         if remaining - early_by(lease.life, remaining) < min_valid {
             return match refused {
                 Some(record) => Decision::Refuse(record.told(now)),
@@ -105,7 +106,7 @@ impl Slot {
         }
         match judge(remaining, lease.life, self.jitter) {
             Freshness::Fresh => Decision::Serve(lease.clone()),
-            Freshness::Due if rests => Decision::Serve(lease.clone()),
+            Freshness::Due if rests_unasked => Decision::Serve(lease.clone()),
             Freshness::Due if manner == Manner::Daemon => Decision::ServeAndRenew(lease.clone()),
             Freshness::Due => Decision::Wait(Patience { wait: Duration::from_secs(15), then_take_the_old: true }),
             Freshness::Stale(patience) if patience.then_take_the_old && rests => Decision::Serve(lease.clone()),
@@ -120,10 +121,20 @@ impl Slot {
         self.lease.clone().filter(|lease| lease.remaining(now) >= LEAST_SERVED)
     }
 
-    /// Notes that a flight ended and brought nothing that could be put on record: a keyring that is locked, or a bug.
-    /// What is valid is served meanwhile without another.
-    pub(super) fn rest(&mut self, now: &Moment) {
-        self.rests_until = self.rests_until.max(now.boot + REST_AFTER_NOTHING);
+    /// What the flight under way will bring. A channel whose sender is gone is a flight that broke off, and counts as
+    /// none.
+    pub(super) fn under_way(&self) -> Option<&watch::Receiver<Option<Outcome>>> {
+        self.flight.as_ref().map(|flying| &flying.outcome).filter(|outcome| outcome.has_changed().is_ok())
+    }
+
+    /// Notes that this flight is over. One that brought nothing, not even a failure that could be put on record (a
+    /// keyring that is locked, or a bug), would be followed by the next at once: what is valid is served without one
+    /// for a while.
+    pub(super) fn end(&mut self, flight: u64, now: &Moment) {
+        if self.freshness(now) != Some(Freshness::Fresh) {
+            self.rests_until = self.rests_until.max(now.boot + REST_AFTER_NOTHING);
+        }
+        self.flight.take_if(|flying| flying.id == flight);
     }
 
     /// Takes in a failure. Memory answers with a refused login for a while only: somebody may have signed in beside us.
@@ -141,6 +152,13 @@ impl Slot {
     /// How good the lease is, for `status`.
     pub(super) fn freshness(&self, now: &Moment) -> Option<Freshness> {
         self.lease.as_ref().map(|lease| judge(lease.remaining(now), lease.life, self.jitter))
+    }
+
+    /// Takes in what a flight found on disk, if it is better than what is here.
+    pub(super) fn find(&mut self, lease: &Arc<Lease>, now: &Moment) {
+        if self.lease.as_ref().is_none_or(|held| held.remaining(now) < lease.remaining(now)) {
+            self.take(lease.clone(), false, now);
+        }
     }
 
     /// Takes in a lease, whoever fetched it. `issued` says that the issuer gave it just now.
@@ -167,10 +185,15 @@ impl Slot {
         let rests = self.rests_until.saturating_sub(now.boot);
         match &self.failure {
             // A person must do something first: asked again on demand, never by itself.
-            Some(record) if matches!(record.error, Error::LoginRequired { .. } | Error::Denied { .. }) => None,
-            Some(record) => Some(due.max(rests).max(record.rest(now))),
-            None => Some(due.max(rests)),
+            Some(record) if for_a_person(&record.error) => None,
+            _ => Some(due.max(rests).max(self.rests_unasked(now))),
         }
+    }
+
+    /// How long a failure keeps what nobody waits for from being asked.
+    fn rests_unasked(&self, now: &Moment) -> Duration {
+        let of_itself = self.failure.as_ref().filter(|record| !for_a_person(&record.error));
+        of_itself.map_or(Duration::ZERO, |record| record.rest_unasked(now))
     }
 
     pub(super) fn cancel(&self) {
@@ -185,9 +208,14 @@ impl Slot {
     }
 }
 
+fn for_a_person(error: &Error) -> bool {
+    matches!(error, Error::LoginRequired { .. } | Error::Denied { .. })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::{Again, Fingerprint};
     use crate::lease::tests::{lease, moment};
 
     fn slot(life: i64) -> Slot {
@@ -230,6 +258,19 @@ mod tests {
         assert!(matches!(slot.decide(&moment(1), 3000, Manner::Daemon), Decision::Serve(_)));
         assert!(matches!(slot.decide(&moment(1), 3541, Manner::Daemon), Decision::TooDemanding(_)));
         assert!(matches!(slot.decide(&moment(1000), 3000, Manner::Daemon), Decision::Wait(_)));
+    }
+
+    #[test]
+    fn a_failure_keeps_away_for_longer_where_nobody_waits() {
+        let mut slot = slot(3600);
+        let again = Again::At(moment(2560).wall);
+        let error = Error::unavailable("away");
+        let record = Record::new(error, &Fingerprint::sample("a"), again, 9, &moment(2500));
+        slot.fail(Record { unasked: Duration::from_secs(300), ..record }, &moment(2500));
+        assert!(matches!(slot.decide(&moment(2570), 0, Manner::Daemon), Decision::Serve(_)), "due, and nobody waits");
+        assert_eq!(slot.renewal_in(&moment(2570)).unwrap().as_secs(), 230);
+        assert!(matches!(slot.decide(&moment(2590), 0, Manner::Daemon), Decision::Wait(_)), "below the floor");
+        assert!(matches!(slot.decide(&moment(2800), 0, Manner::Daemon), Decision::Wait(_)));
     }
 
     #[test]

@@ -22,6 +22,12 @@ impl Fingerprint {
         Fingerprint(digest(&[b"profile", profile.kind.name.as_bytes(), &settings, login.0.as_bytes()]))
     }
 
+    /// Of nothing that exists.
+    #[cfg(test)]
+    pub(crate) fn sample(text: &str) -> Fingerprint {
+        Fingerprint(digest(&[b"sample", text.as_bytes()]))
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

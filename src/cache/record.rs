@@ -21,8 +21,14 @@ pub struct Record {
     #[serde(default)]
     pub boot_id: String,
     pub again: Again,
+    /// How long from then no attempt is made that nobody waits for.
+    #[serde(default)]
+    pub unasked: Duration,
     /// Failures in a row.
     pub attempts: u32,
+    /// How many of them said that the secret is refused.
+    #[serde(default)]
+    pub rejections: u32,
 }
 
 /// When an attempt is due again.
@@ -35,10 +41,30 @@ pub enum Again {
 }
 
 impl Record {
+    /// A failure that happened just now.
     pub fn new(error: Error, fingerprint: &Fingerprint, again: Again, attempts: u32, now: &Moment) -> Record {
         let id = crate::seal::hex(&crate::seal::random::<8>());
         let (fingerprint, boot_id) = (fingerprint.as_str().to_owned(), now.boot_id.clone());
-        Record { id, error, fingerprint, at: now.wall, at_boot: now.boot, boot_id, again, attempts }
+        Record {
+            id,
+            error,
+            fingerprint,
+            at: now.wall,
+            at_boot: now.boot,
+            boot_id,
+            again,
+            unasked: Duration::ZERO,
+            attempts,
+            rejections: 0,
+        }
+    }
+
+    /// The same failure, answering for so much longer from now on.
+    pub fn put_off(&self, wait: Duration, now: &Moment) -> Record {
+        let until = jiff::SignedDuration::try_from(wait).ok().and_then(|wait| now.wall.checked_add(wait).ok());
+        let again = Again::At(until.unwrap_or(Timestamp::MAX));
+        let (at, at_boot, boot_id) = (now.wall, now.boot, now.boot_id.clone());
+        Record { at, at_boot, boot_id, again, unasked: wait, ..self.clone() }
     }
 
     /// Whether it still answers for what has this fingerprint.
@@ -56,6 +82,13 @@ impl Record {
         }
         let left = milliseconds(now.wall, time);
         if left <= meant { left } else { Duration::ZERO }
+    }
+
+    /// How long no attempt is made that nobody waits for. A reboot forgets what it is longer than [`Record::rest`].
+    pub fn rest_unasked(&self, now: &Moment) -> Duration {
+        let elapsed = now.boot.saturating_sub(self.at_boot);
+        let unasked = if self.boot_id == now.boot_id { self.unasked.saturating_sub(elapsed) } else { Duration::ZERO };
+        unasked.max(self.rest(now))
     }
 
     /// The error as it is told now: with the time that is left, where one is known.
@@ -95,6 +128,16 @@ mod tests {
         assert!(!record.holds(&print, &moment(60)));
         assert!(!record.holds(&fingerprint("b"), &now), "signed in again");
         assert!(record.told(&moment(50)).hint().contains("10 s"));
+    }
+
+    #[test]
+    fn an_attempt_that_nobody_waits_for_is_made_later() {
+        let failed =
+            Record::new(Error::unavailable("away"), &fingerprint("a"), Again::At(moment(60).wall), 9, &moment(0));
+        assert_eq!(failed.rest_unasked(&moment(10)).as_secs(), 50);
+        let record = Record { unasked: Duration::from_secs(300), ..failed };
+        assert_eq!((record.rest(&moment(10)).as_secs(), record.rest_unasked(&moment(10)).as_secs()), (50, 290));
+        assert_eq!(record.rest_unasked(&Moment { boot_id: "next".into(), ..moment(10) }).as_secs(), 50);
     }
 
     #[test]

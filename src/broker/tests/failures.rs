@@ -128,6 +128,28 @@ async fn ten_attempts_a_minute_follow_a_failure_at_most() {
 }
 
 #[tokio::test]
+async fn many_profiles_of_one_issuer_share_ten_attempts_a_minute() {
+    let names: Vec<String> = (0..14).map(|i| format!("p{i}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let rig = Rig::new().await;
+    rig.behave(Behaviour::ServerError500);
+    let broker = rig.with(rig.config(&names), Manner::Daemon);
+    for second in 0..60 {
+        for name in &names {
+            assert_eq!(kind(&broker.credentials(name, 0).await), Kind::Unavailable);
+        }
+        let first = names.len();
+        assert!(rig.asked() >= first && rig.asked() <= first + 10, "{} after {second} s", rig.asked());
+        rig.clock.advance(1);
+    }
+    rig.behave(Behaviour::Normal);
+    rig.clock.advance(60);
+    for name in &names {
+        broker.credentials(name, 0).await.expect("P3: when it is back, it is back for all");
+    }
+}
+
+#[tokio::test]
 async fn f16_a_keyring_that_is_locked_or_hangs_is_never_a_reason_to_ask() {
     let rig = Rig::new().await;
     let broker = rig.daemon();
