@@ -15,6 +15,24 @@ fn shell(place: &Place, script: &str, program: &str) -> Command {
 }
 
 #[test]
+fn f23_sighup_with_a_bad_config_keeps_the_old_one_and_the_daemon() {
+    let (issuer, place) = signed_in(FILE);
+    let daemon = place.start_daemon();
+    let first = credentials(&place.helper("podaac"));
+    let text = issuer.earthdata_config(FILE);
+    let hang_up = |text: &str| {
+        place.configure(text);
+        kill_process(Pid::from_child(&daemon), Signal::HUP).unwrap();
+    };
+    hang_up(&text.replace("endpoint =", "endpiont ="));
+    until("a word about it", || place.status()["troubles"]["config"].as_str().is_some_and(|t| t.contains("endpiont")));
+    assert_eq!(credentials(&place.helper("podaac")), first);
+    hang_up(&text);
+    until("its end", || place.status()["troubles"].get("config").is_none());
+    assert_eq!(place.daemons(), [daemon.id().cast_signed()]);
+}
+
+#[test]
 fn f26_a_program_that_is_asked_for_a_token_inherits_no_descriptor() {
     for head in [FILE, NO_DAEMON] {
         let (issuer, place) = signed_in(head);

@@ -277,7 +277,7 @@ async fn f27_files_of_1970_and_of_2100_are_what_they_say_and_not_what_their_date
 
 #[tokio::test]
 async fn f30_an_issuer_of_shorter_lives_than_asked_is_not_asked_in_a_loop() {
-    for (life, pause) in [(60, 15), (900, 60)] {
+    for life in [60, 900] {
         let rig = Rig::new().await;
         rig.standin.set_life(life);
         let broker = rig.daemon();
@@ -288,7 +288,7 @@ async fn f30_an_issuer_of_shorter_lives_than_asked_is_not_asked_in_a_loop() {
             broker.settle(LONGEST_WAIT).await;
             rig.clock.advance(1);
         }
-        let asked = rig.asked() as i64;
-        assert!((10..=seconds / pause + 1).contains(&asked), "{asked} requests in {seconds} s with {life} s each");
+        // Renewed when a third of each is over.
+        assert!((10..=35).contains(&rig.asked()), "{} requests in ten lives of {life} s", rig.asked());
     }
 }
