@@ -131,13 +131,13 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_remains_is_the_lesser_of_both_clocks() {
+    fn f09_what_remains_is_the_lesser_of_both_clocks() {
         let lease = lease(3600);
         assert_eq!(lease.remaining(&moment(600)), 3000);
         let set_back = Moment { wall: moment(-900).wall, ..moment(600) };
-        assert_eq!(lease.remaining(&set_back), 3000, "F09: the wall clock was set back");
+        assert_eq!(lease.remaining(&set_back), 3000, "the wall clock was set back");
         let set_forward = Moment { wall: moment(900).wall, ..moment(600) };
-        assert_eq!(lease.remaining(&set_forward), 2700, "F09: the wall clock was set forward");
+        assert_eq!(lease.remaining(&set_forward), 2700, "the wall clock was set forward");
         let after_reboot = Moment { boot: Duration::from_secs(5), boot_id: "next".into(), ..moment(600) };
         assert_eq!(lease.remaining(&after_reboot), 3000);
     }

@@ -27,7 +27,31 @@ pub enum Attempt {
 
 /// Gives the lock back when dropped.
 #[derive(Debug)]
-pub struct Guard(File);
+pub struct Guard {
+    file: File,
+    doubt: Option<&'static str>,
+}
+
+/// File systems by the number that statfs(2) gives, where flock may succeed for two hosts at once: it is kept to the host
+/// by a mount option (`local_lock`, `localflock`, `nobrl`), or by a server that knows no better. What is not here is taken
+/// for a disk of this host's.
+const DOUBTFUL: &[(u32, &str)] = &[
+    (0x0000_6969, "NFS"),
+    (0x0bd0_0bd0, "Lustre"),
+    (0x4750_4653, "GPFS"),
+    (0x1983_0326, "BeeGFS"),
+    (0xaad7_aaea, "PanFS"),
+    (0x2003_0528, "OrangeFS"),
+    (0x00c3_6400, "Ceph"),
+    (0x5346_414f, "AFS"),
+    (0x6b41_4653, "AFS"),
+    (0x7375_7245, "Coda"),
+    (0x0000_517b, "SMB"),
+    (0xff53_4d42, "SMB"),
+    (0xfe53_4d42, "SMB"),
+    (0x0102_1997, "9p"),
+    (0x6573_5546, "FUSE"),
+];
 
 /// A file that is exchanged under us more often than this is somebody's doing.
 const MOST_EXCHANGES: usize = 8;
@@ -62,8 +86,8 @@ impl LockFile {
                 }
                 Err(error) => return Ok(Attempt::Unlockable(error)),
             }
-            let guard = Guard(file);
-            if self.is_current(&guard.0)? {
+            let guard = Guard { doubt: file_system(&file).and_then(doubt), file };
+            if self.is_current(&guard.file)? {
                 return Ok(Attempt::Held(guard));
             }
         }
@@ -81,12 +105,31 @@ impl LockFile {
     }
 }
 
+/// The name of a file system on which another host may hold the same lock.
+fn doubt(file_system: u32) -> Option<&'static str> {
+    DOUBTFUL.iter().find(|(number, _)| *number == file_system).map(|(_, name)| *name)
+}
+
+/// None where it has no number, or the number means something else than on Linux.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 32 bits, in a word whose width is the machine's
+fn file_system(file: &File) -> Option<u32> {
+    let told = if cfg!(target_os = "linux") { rustix::fs::fstatfs(file).ok() } else { None };
+    told.map(|told| told.f_type as u32)
+}
+
 // === impl Guard ===
+
+impl Guard {
+    /// The kind of file system, where the lock may not hold between hosts.
+    pub fn doubt(&self) -> Option<&'static str> {
+        self.doubt
+    }
+}
 
 impl Drop for Guard {
     fn drop(&mut self) {
         // Closing would do, unless a child got the descriptor before its exec.
-        let _ = fs2::FileExt::unlock(&self.0);
+        let _ = fs2::FileExt::unlock(&self.file);
     }
 }
 
@@ -137,5 +180,31 @@ mod tests {
         std::os::unix::fs::symlink(scratch.path().join("else"), lock.dir.path().join("x.lock")).unwrap();
         lock.try_acquire().unwrap_err();
         assert!(!scratch.path().join("else").exists());
+    }
+
+    #[test]
+    fn f14_locks_on_a_file_system_of_many_hosts_are_doubted_and_those_on_a_disk_are_not() {
+        // tmpfs, ext4, XFS, Btrfs, overlayfs, ZFS, F2FS: numbers of statfs(2)
+        for local in [0x0102_1994, 0xef53, 0x5846_5342, 0x9123_683e, 0x794c_7630, 0x2fc1_2fc1, 0xf2f5_2010] {
+            assert_eq!(doubt(local), None, "{local:x}");
+        }
+        assert_eq!([0x6969, 0x0bd0_0bd0, 0x4750_4653].map(doubt), [Some("NFS"), Some("Lustre"), Some("GPFS")]);
+        let (_scratch, lock) = lock();
+        let Attempt::Held(guard) = lock.try_acquire().unwrap() else { panic!("not held") };
+        assert_eq!(file_system(&guard.file).and_then(doubt), guard.doubt());
+    }
+
+    #[test]
+    fn f26_a_child_that_got_the_descriptor_does_not_keep_the_lock() {
+        let (_scratch, lock) = lock();
+        let Attempt::Held(guard) = lock.try_acquire().unwrap() else { panic!("not held") };
+        // As one that was forked and has not come to its exec yet.
+        let inherited = std::process::Stdio::from(guard.file.try_clone().unwrap());
+        let mut child = std::process::Command::new("sleep").arg("600").stdin(inherited).spawn().unwrap();
+        drop(guard);
+        let next = lock.try_acquire();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(matches!(next.unwrap(), Attempt::Held(_)));
     }
 }

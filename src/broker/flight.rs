@@ -167,6 +167,11 @@ impl Flight {
                 self.inner.note("cache", written.err().map(|error| error.to_string()));
                 self.clear_records(&basis).await;
                 self.inner.note_worked(&self.login.name, &basis.login).await;
+                if self.inner.manner == Manner::OneShot {
+                    // Where no daemon runs there is no scheduler that would.
+                    let now = self.now().wall.as_second();
+                    let _ = self.inner.disk.run(move |cache| cache.sweep(now)).await;
+                }
                 Ok(())
             }
             Err(Attempt::NotAsked(error)) => Err(error),
@@ -226,7 +231,7 @@ impl Flight {
         loop {
             match self.inner.disk.try_lock(Owner::Profile(self.name.clone())).await {
                 Ok(Some(guard)) => {
-                    self.inner.note("lock", None);
+                    self.inner.note("lock", guard.doubt().map(doubtful));
                     return Ok(Turn::Ours(Some(guard)));
                 }
                 Ok(None) => {}
@@ -383,6 +388,14 @@ impl Drop for Flight {
         self.inner.flights.send_modify(|count| *count -= 1);
         self.inner.wake.notify_one();
     }
+}
+
+/// What `status` says of a lock on such a file system.
+fn doubtful(file_system: &str) -> String {
+    format!(
+        "the state directory is on {file_system}, where locks may not hold between hosts: each may ask the issuer. \
+         VALETKEY_HOME or XDG_STATE_HOME on a local disk ends that"
+    )
 }
 
 /// Why there is no lease.

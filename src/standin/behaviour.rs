@@ -2,6 +2,7 @@
 
 use super::Issuer;
 use super::answer::Answer;
+use super::line::{End, Torn};
 use super::urs;
 use super::world::Ask;
 use std::io;
@@ -59,6 +60,10 @@ pub enum Behaviour {
     Close,
     /// The normal answer with its true length in the head, cut after so many bytes of the body.
     Cut { bytes: usize },
+    /// The normal answer, broken off after so many bytes, those of the head among them.
+    Torn { bytes: usize, end: End },
+    /// These bytes, be they HTTP or not, and the connection's end.
+    Raw { answer: String, end: End },
 
     // Late:
     /// `then`, after a delay by tokio's clock, which a test may have paused.
@@ -95,6 +100,15 @@ impl Behaviour {
     /// The same, once `gate` lets the request pass.
     pub fn held_by(self, gate: &Gate) -> Behaviour {
         Behaviour::Held { gate: gate.clone(), then: Box::new(self) }
+    }
+
+    /// What becomes of the answer on its way.
+    pub(super) fn torn(&self) -> Option<Torn> {
+        match self {
+            Behaviour::Torn { bytes, end } => Some(Torn { first: Vec::new(), bytes: *bytes, end: *end }),
+            Behaviour::Raw { answer, end } => Some(Torn { first: answer.clone().into_bytes(), bytes: 0, end: *end }),
+            _ => None,
+        }
     }
 
     /// Waits after all is done, and before anybody learns of it.

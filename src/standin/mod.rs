@@ -10,6 +10,7 @@ mod cray;
 mod earthdata;
 mod instance;
 mod keycloak;
+mod line;
 mod log;
 mod people;
 mod sts;
@@ -21,6 +22,7 @@ mod user_tokens;
 mod world;
 
 pub use behaviour::{Behaviour, Gate};
+pub use line::End;
 pub use log::Logged;
 pub use world::Issued;
 
@@ -32,6 +34,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
+use line::{Fate, Line};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -206,6 +209,14 @@ impl Standin {
             let _ = task.await;
         }
     }
+
+    /// Listens again where it did before it was stopped.
+    pub async fn start_again(&self) -> io::Result<()> {
+        let listener = TcpListener::bind(self.world.origin.trim_start_matches("http://")).await?;
+        let task = tokio::spawn(serve(listener, self.world.clone()));
+        *self.server.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(task);
+        Ok(())
+    }
 }
 
 impl Drop for Server {
@@ -236,11 +247,13 @@ async fn serve(listener: TcpListener, world: Arc<World>) {
 
 /// Every request of one connection. An error closes it, which is what some behaviours want.
 async fn converse(stream: TcpStream, world: Arc<World>) {
-    let service = service_fn(|request| respond(request, &world));
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let fate = Fate::default();
+    let service = service_fn(|request| respond(request, &world, &fate));
+    let line = TokioIo::new(Line::new(stream, fate.clone()));
+    let _ = http1::Builder::new().serve_connection(line, service).await;
 }
 
-async fn respond(request: Request<Incoming>, world: &World) -> io::Result<Response<Body>> {
+async fn respond(request: Request<Incoming>, world: &World, fate: &Fate) -> io::Result<Response<Body>> {
     let request = Logged::read(request).await;
     let behaviour = world.behaviour_for(&request.path);
     world.log.push(request.clone());
@@ -249,5 +262,6 @@ async fn respond(request: Request<Incoming>, world: &World) -> io::Result<Respon
     let issuer = ISSUERS.iter().find(|(below, _)| request.path.starts_with(below)).map(|(_, issuer)| *issuer);
     let answer = issuer.map_or_else(Answer::not_deployed, |issuer| behaviour.answer(issuer, &ask));
     behaviour.let_go().await;
+    behaviour.torn().into_iter().for_each(|torn| fate.decide(torn));
     Ok(answer.dated(ask.now()).into())
 }

@@ -6,6 +6,7 @@ mod issuer;
 pub(crate) mod peers;
 mod running;
 pub(crate) mod small_disk;
+pub(crate) mod trace;
 mod wait;
 
 pub(crate) use issuer::{Issuer, signed_in};

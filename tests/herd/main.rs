@@ -15,9 +15,9 @@ const HERD: usize = 200;
 const FILE: &str = "keyring = \"file\"";
 const NO_DAEMON: &str = "keyring = \"file\"\nautostart = false";
 
-/// F03, P2. It takes 20 s of waiting: its name makes it start first, and the others run meanwhile.
+/// P2. It takes 20 s of waiting: its name makes it start first, and the others run meanwhile.
 #[test]
-fn a_hang_of_issuer_or_socket_ends_in_time_and_was_one_call() {
+fn a_f03_hang_of_issuer_or_socket_ends_in_time_and_was_one_call() {
     hangs::all_at_the_same_time();
 }
 

@@ -1,8 +1,9 @@
 //! Killed at every moment of a rotation: the old secret or the new one is stored, and a lost session is told.
 
-use crate::common::{COMMAND, HELPER, credentials, is_root, refused, skip, until};
+use crate::common::trace::may_trace;
+use crate::common::{COMMAND, HELPER, credentials, refused, until};
 use crate::rig::{Rig, good};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use valetkey::standin::{Behaviour, Gate, Standin};
 
 /// Whoever renews: asks, and is killed.
@@ -129,14 +130,4 @@ fn at_each(call: &str) -> (usize, usize) {
     }
     println!("{call}: {kept} kept, {lost} lost");
     (kept, lost)
-}
-
-fn may_trace() -> bool {
-    let mut strace = Command::new("strace");
-    let tried = strace.args(["-f", "-qq", "-o", "/dev/null", "true"]).stderr(Stdio::null()).status();
-    let may = tried.is_ok_and(|status| status.success());
-    if !may {
-        skip(&format!("strace is missing, or tracing is not allowed here (root: {})", is_root()));
-    }
-    may
 }

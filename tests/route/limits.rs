@@ -101,7 +101,7 @@ async fn s32_a_packed_body_is_left_packed() {
 }
 
 #[tokio::test]
-async fn s32_a_drip_has_an_end_in_head_and_body() {
+async fn s32_f03_a_drip_has_an_end_in_head_and_body() {
     for start in ["HTTP/1.1 200 OK\r\nx: ", "HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n"] {
         let (tell, told) = tokio::sync::oneshot::channel();
         let dripped = answered(move |mut stream| async move {

@@ -8,6 +8,7 @@ mod stage;
 
 use super::*;
 use crate::ports::Http;
+use crate::standin::End;
 use crate::system::http::Network;
 use crate::{login, provider};
 use case::{At, Base, Case, Expected, KindName};
@@ -214,6 +215,50 @@ async fn what_is_still_valid_is_served_whatever_its_renewal_comes_to() {
     }
     report(wrong);
     assert!(kept > 50, "{kept}");
+}
+
+/// At some bytes, for whoever is asked first of each folder's; at every byte of one kind's it is in `faults`.
+#[tokio::test]
+async fn f04_an_answer_that_breaks_off_is_unavailable_and_one_request_for_every_kind_of_issuer() {
+    let (cases, http) = (cases(), network());
+    let (mut wrong, mut folders, mut torn) = (Vec::new(), BTreeSet::new(), 0);
+    for (base, case) in &cases {
+        let plain = case.expect.kind.is_none()
+            && case.expect.at == At::Asking
+            && case.answer.is_empty()
+            && base.answer.is_empty();
+        if !plain || !folders.insert(&base.sentence) {
+            continue;
+        }
+        for (path, bytes) in [&base.credentials_at, &base.login_at]
+            .into_iter()
+            .flat_map(|path| [0, 1, 12, 17, 60, 150, 220, 300, 400, 600].map(|bytes| (path, bytes)))
+        {
+            let mut stage = Stage::new(base, case, &http).await;
+            let config = stage.config().unwrap();
+            stage.sign_in(&config).await.unwrap();
+            stage.happens(&case.since);
+            let end = if bytes % 2 == 0 { End::Reset } else { End::Closed };
+            stage.rig.standin.behave_once(path, Behaviour::Torn { bytes, end });
+            let asked = stage.rig.standin.count(path);
+            let broker = stage.broker(config, Manner::Daemon);
+            let answer = broker.credentials("p", 0).await;
+            broker.settle(LONGEST_WAIT).await;
+            match answer {
+                Ok(served) => {
+                    wrong.extend(stage.served(&served, &case.expect).into_iter().map(|why| (case, why)));
+                }
+                Err(error) if error.kind() == Kind::Unavailable => torn += 1,
+                Err(error) => wrong.push((case, format!("{path} at {bytes}: {}", error.text()))),
+            }
+            let asked = stage.rig.standin.count(path) - asked;
+            if asked > 1 {
+                wrong.push((case, format!("{path} at {bytes}: {asked} requests")));
+            }
+        }
+    }
+    report(wrong);
+    assert!(folders.len() > 6 && torn > 70, "{} folders, {torn} torn", folders.len());
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod disk;
 mod earthdata;
 mod elsewhere;
 mod failures;
+mod faults;
 mod herd;
 mod keycloak;
 mod memory;
