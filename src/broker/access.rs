@@ -1,7 +1,7 @@
 //! A login's access for one request: one at a time for each login, across processes, stored for all who come later.
 
 use super::disk::Owner;
-use super::logins::told_of;
+use super::logins::{LoginBasis, told_of};
 use super::{Broker, Inner, StoredLogin, not_signed_in};
 use crate::access::{Access, Need};
 use crate::cache::{Fingerprint, Pending, Record, StoredAccess};
@@ -75,12 +75,17 @@ impl Inner {
         entry: &LoginEntry,
         need: Need,
         rejected: Option<&Access>,
-        print: &Fingerprint,
-        key: &SealingKey,
+        basis: &LoginBasis,
     ) -> Result<Access, AccessFailure> {
         let name = &entry.name;
-        let stored = self.present_login(entry, key).await.map_err(AccessFailure::NotAsked)?;
-        if !entry.login.asks_issuer(&stored.secret) {
+        let (print, key) = (&basis.print, &basis.key);
+        if !entry.login.asks_issuer(&basis.stored.secret) {
+            // Another program may have replaced what was refused.
+            let again = match rejected {
+                None => Ok(basis.stored.clone()),
+                Some(_) => self.present_login(entry, key).await.and_then(|stored| basis.same_session(entry, stored)),
+            };
+            let stored = again.map_err(AccessFailure::NotAsked)?;
             let granted = self.ask_login(entry, &stored, need, rejected).await.map_err(AccessFailure::NotAsked)?;
             return Ok(granted.access);
         }
@@ -104,28 +109,32 @@ impl Inner {
         // A task of its own, and the lock with it: what happens from here to the store must not be cut off with the
         // flight, nor may another process begin the same before it is over.
         let (inner, entry, rejected) = (self.clone(), entry.clone(), rejected.cloned());
-        let (print, key) = (print.clone(), key.clone());
-        {
-            // Together, so that none begins after `close` has counted them.
-            let state = self.lock();
-            if state.closing {
-                return Err(AccessFailure::NotAsked(Error::unavailable("the daemon is stopping")));
-            }
-            self.rotations.send_modify(|count| *count += 1);
-        }
+        let basis = basis.clone();
+        let counted = self.count_exchange().map_err(AccessFailure::NotAsked)?;
         let exchange = tokio::spawn(async move {
-            let _counted = Counted(inner.clone());
+            let _counted = counted;
             let _turn = turn;
-            match inner.exchange(&entry, need, rejected.as_ref(), &print, &key).await {
+            match inner.exchange(&entry, need, rejected.as_ref(), &basis).await {
                 Ok(access) => Ok(access),
                 Err(Exchange::NotSent(error)) => Err(AccessFailure::NotAsked(error)),
                 Err(Exchange::Failed(error)) => {
-                    let record = inner.put_on_record(Owner::Login(entry.name.clone()), &print, error).await;
+                    let record = inner.put_on_record(Owner::Login(entry.name.clone()), &basis.print, error).await;
                     Err(AccessFailure::OnRecord(Box::new(record)))
                 }
             }
         });
         exchange.await.unwrap_or_else(|_| Err(AccessFailure::NotAsked(Error::protocol("a bug: the login panicked"))))
+    }
+
+    /// Counts something that must not be cut short, unless nothing is begun any more.
+    pub(super) fn count_exchange(self: &Arc<Self>) -> Result<Counted, Error> {
+        // Together, so that none begins after `close` has counted them.
+        let state = self.lock();
+        if state.closing {
+            return Err(Error::unavailable("the daemon is stopping"));
+        }
+        self.rotations.send_modify(|count| *count += 1);
+        Ok(Counted(self.clone()))
     }
 
     /// Access of another form than the usual, and the login's turn, to be held until what became of it is on record: a
@@ -134,17 +143,17 @@ impl Inner {
         &self,
         entry: &LoginEntry,
         need: Need,
-        print: &Fingerprint,
-        key: &SealingKey,
+        basis: &LoginBasis,
     ) -> Result<(Access, LoginTurn), AccessFailure> {
         let name = &entry.name;
         let turn = self.login_turn(name).await.map_err(AccessFailure::NotAsked)?;
         let now = self.outside.clock.now();
-        let record = self.record(Owner::Login(name.clone()), print).await;
+        let record = self.record(Owner::Login(name.clone()), &basis.print).await;
         if let Some(record) = record.filter(|record| record.rest(&now) > Duration::ZERO) {
             return Err(AccessFailure::OnRecord(Box::new(record)));
         }
-        let stored = self.present_login(entry, key).await.map_err(AccessFailure::NotAsked)?;
+        let stored = self.present_login(entry, &basis.key).await;
+        let stored = stored.and_then(|stored| basis.same_session(entry, stored)).map_err(AccessFailure::NotAsked)?;
         let granted = self.ask_login(entry, &stored, need, None).await.map_err(AccessFailure::NotAsked)?;
         Ok((granted.access, turn))
     }
@@ -155,11 +164,11 @@ impl Inner {
         entry: &LoginEntry,
         need: Need,
         rejected: Option<&Access>,
-        print: &Fingerprint,
-        key: &SealingKey,
+        basis: &LoginBasis,
     ) -> Result<Access, Exchange> {
-        let name = &entry.name;
-        let stored = self.ready_login(entry, key).await.map_err(Exchange::NotSent)?;
+        let (name, print, key) = (&entry.name, &basis.print, &basis.key);
+        let stored = self.ready_login(entry, key).await;
+        let stored = stored.and_then(|stored| basis.same_session(entry, stored)).map_err(Exchange::NotSent)?;
         let granted = self.ask_login(entry, &stored, need, rejected).await.map_err(Exchange::Failed)?;
         if let Some(secret) = granted.rotated {
             self.keep_rotated(name, &stored, stored.rotated(secret), key).await;
@@ -299,7 +308,7 @@ fn suits(access: &Access, need: Need) -> bool {
 }
 
 /// Counts an exchange that must not be cut short, for as long as it lives.
-struct Counted(Arc<Inner>);
+pub(super) struct Counted(Arc<Inner>);
 
 impl Drop for Counted {
     fn drop(&mut self) {

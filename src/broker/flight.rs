@@ -3,19 +3,21 @@
 use super::access::AccessFailure;
 use super::budget::{Budget, issuer};
 use super::disk::Owner;
-use super::logins::told_of;
+use super::logins::{LoginBasis, told_of};
 use super::wish::Wish;
 use super::{Inner, Manner, State};
 use crate::access::{Access, Need};
-use crate::cache::{Fingerprint, Record};
+use crate::cache::{Again, Fingerprint, Record};
 use crate::config::{LoginEntry, Profile};
 use crate::error::Error;
-use crate::freshness::LONGEST_WAIT;
+use crate::freshness::{LONGEST_WAIT, rest_after_failure};
 use crate::lease::{Issued, Lease};
 use crate::lock::Guard;
+use crate::login::Elsewhere;
 use crate::ports::{Moment, SealingKey};
 use crate::provider::Answer;
 use crate::seal::random_share;
+use jiff::SignedDuration;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -90,8 +92,10 @@ struct Flight {
 }
 
 /// On what the cache depends, found out once for each flight.
+#[derive(Clone)]
 struct Basis {
     key: SealingKey,
+    who: LoginBasis,
     login: Fingerprint,
     profile: Fingerprint,
 }
@@ -114,7 +118,10 @@ impl Flight {
 
     /// On success everything is published on the way; an error is the caller's to publish.
     async fn try_to_issue(&self) -> Result<(), Error> {
-        let basis = self.basis().await?;
+        let basis = match self.basis().await {
+            Ok(basis) => basis,
+            Err(error) => return Err(self.no_basis(error)),
+        };
         if self.cached(&basis).await.is_some_and(|lease| self.offer(lease)) {
             return Ok(());
         }
@@ -190,9 +197,10 @@ impl Flight {
     /// Who we are, and the key. A keyring that does not answer is an error: never a miss, and never a reason to ask.
     async fn basis(&self) -> Result<Basis, Error> {
         self.inner.refuse_while_locked().await?;
-        let (key, login) = self.inner.login_basis(&self.login).await?;
+        let who = self.inner.login_basis(&self.login).await?;
+        let (key, login) = (who.key.clone(), who.print.clone());
         let profile = Fingerprint::of_profile(&self.profile, &login);
-        Ok(Basis { key, login, profile })
+        Ok(Basis { key, who, login, profile })
     }
 
     async fn cached(&self, basis: &Basis) -> Option<Lease> {
@@ -255,6 +263,21 @@ impl Flight {
         }
     }
 
+    /// A program that fails is not run again for every request: it may well ask an issuer of its own.
+    fn no_basis(&self, error: Error) -> Error {
+        if !self.login.login.elsewhere().is_some_and(Elsewhere::runs_a_program) {
+            return error;
+        }
+        let now = self.now();
+        let attempts =
+            self.inner.lock().slots.get(&self.name).and_then(|slot| slot.failure.as_ref()?.attempts.checked_add(1));
+        let attempts = attempts.unwrap_or(1);
+        let wait = rest_after_failure(attempts, 0, true, random_share());
+        let again = SignedDuration::try_from(wait).ok().and_then(|wait| now.wall.checked_add(wait).ok());
+        let again = Again::At(again.unwrap_or(now.wall));
+        self.remember(Record::new(error, &Fingerprint::none(), again, attempts, &now))
+    }
+
     /// Asks the issuer; if it refuses the access, once more with another, if the login has another. If it wants another
     /// form of access, once more with that, and there it ends.
     async fn issue(&self, basis: &Basis) -> Result<Lease, Attempt> {
@@ -262,7 +285,7 @@ impl Flight {
         let mut refused: Option<(Access, Error)> = None;
         for _ in 0..2 {
             let rejected = refused.as_ref().map(|(access, _)| access);
-            let access = self.inner.access(&self.login, provider.need(), rejected, &basis.login, &basis.key).await;
+            let access = self.inner.access(&self.login, provider.need(), rejected, &basis.who).await;
             let access = match (access, &refused) {
                 (Ok(access), _) => access,
                 (Err(AccessFailure::OnRecord(record)), _) => return Err(Attempt::OnRecord(record)),
@@ -293,7 +316,7 @@ impl Flight {
 
     /// Asks with the form of access that the issuer wants. What comes of it is on record before the login's turn ends.
     async fn issue_by(&self, need: Need, why: Error, basis: &Basis) -> Result<Lease, Attempt> {
-        let (access, _turn) = match self.inner.access_in_turn(&self.login, need, &basis.login, &basis.key).await {
+        let (access, turn) = match self.inner.access_in_turn(&self.login, need, &basis.who).await {
             Ok(granted) => granted,
             Err(AccessFailure::OnRecord(record)) => return Err(Attempt::OnRecord(record)),
             // It has no such form. Filed under the profile: the login is good for others.
@@ -304,15 +327,26 @@ impl Flight {
             }
             Err(AccessFailure::NotAsked(error)) => return Err(Attempt::Asked(error)),
         };
+        // A task of its own, and the turn with it: once a password is sent, what became of it must be on record.
+        let counted = self.inner.count_exchange().map_err(Attempt::NotAsked)?;
+        let (inner, profile, login, print) =
+            (self.inner.clone(), self.profile.clone(), self.login.clone(), basis.login.clone());
         let asked = self.now();
-        let error = match self.profile.provider.issue(&access, &self.inner.outside.http).await {
-            Ok(Answer::Issued(issued)) => match self.lease(issued, &asked) {
-                Ok(lease) => return Ok(lease),
-                Err(error) => error,
-            },
-            Ok(Answer::Rejected(error) | Answer::Wants(_, error)) | Err(error) => told_of(&self.login, error),
-        };
-        Err(Attempt::OnRecord(Box::new(self.put_on_record(basis, error).await)))
+        let sent = tokio::spawn(async move {
+            let (_counted, _turn) = (counted, turn);
+            let error = match profile.provider.issue(&access, &inner.outside.http).await {
+                Ok(Answer::Issued(issued)) => return Ok(issued),
+                Ok(Answer::Rejected(error) | Answer::Wants(_, error)) | Err(error) => told_of(&login, error),
+            };
+            if error.wants_sign_in() {
+                let record = inner.put_on_record(Owner::Login(login.name.clone()), &print, error).await;
+                return Err(Attempt::OnRecord(Box::new(record)));
+            }
+            Err(Attempt::Asked(error))
+        });
+        let sent =
+            sent.await.unwrap_or_else(|_| Err(Attempt::NotAsked(Error::protocol("a bug: the provider panicked"))));
+        self.lease(sent?, &asked).map_err(Attempt::Asked)
     }
 
     fn lease(&self, issued: Issued, asked: &Moment) -> Result<Lease, Error> {
@@ -331,8 +365,10 @@ impl Flight {
 
     /// Writes a failure down for every process, before the lock is left.
     async fn put_on_record(&self, basis: &Basis, error: Error) -> Record {
+        // What was made of a secret may be refused while the secret itself is good: that is the login's issuer's word.
+        let made = self.login.login.asks_issuer(&basis.who.stored.secret);
         let (owner, print) = match &error {
-            error if error.wants_sign_in() => (Owner::Login(self.login.name.clone()), &basis.login),
+            error if error.wants_sign_in() && !made => (Owner::Login(self.login.name.clone()), &basis.login),
             _ => (Owner::Profile(self.name.clone()), &basis.profile),
         };
         self.inner.put_on_record(owner, print, error).await

@@ -68,6 +68,25 @@ pub fn told_of(entry: &LoginEntry, error: Error) -> Error {
     }
 }
 
+/// Who we are as a login, as it was read once for a flight or a token.
+#[derive(Debug, Clone)]
+pub(super) struct LoginBasis {
+    pub(super) key: SealingKey,
+    pub(super) print: Fingerprint,
+    pub(super) stored: StoredLogin,
+}
+
+impl LoginBasis {
+    /// Refuses a secret that was read later and is of another sign-in: what comes of it would be kept under this one's
+    /// fingerprint.
+    pub(super) fn same_session(&self, entry: &LoginEntry, stored: StoredLogin) -> Result<StoredLogin, Error> {
+        match stored.session == self.stored.session {
+            true => Ok(stored),
+            false => Err(Error::unavailable(format!("the sign-in of {} changed meanwhile", entry.name))),
+        }
+    }
+}
+
 /// What to say where a login is needed and nobody has signed in.
 pub fn not_signed_in(login: &str) -> Error {
     Error::sign_in(login, format!("nobody has signed in as {login} yet"))
@@ -80,7 +99,7 @@ impl Inner {
     }
 
     /// The key of the cache, and the fingerprint of who we are as this login.
-    pub(super) async fn login_basis(&self, entry: &LoginEntry) -> Result<(SealingKey, Fingerprint), Error> {
+    pub(super) async fn login_basis(&self, entry: &LoginEntry) -> Result<LoginBasis, Error> {
         // The secret first: for one that is not there no key is made.
         let (stored, key) = match entry.login.elsewhere() {
             None => (self.kept_login(entry).await?, self.key().await?),
@@ -92,11 +111,11 @@ impl Inner {
         };
         self.lock().abouts.insert(entry.name.clone(), entry.login.about(&stored.secret));
         let print = Fingerprint::of_login(entry, &stored.session, &key_id(&key));
-        Ok((key, print))
+        Ok(LoginBasis { key, print, stored })
     }
 
     /// The same for who only looks: where there is no key yet, there is nothing to see, and none is made.
-    pub(super) async fn known_basis(&self, entry: &LoginEntry) -> Result<Option<(SealingKey, Fingerprint)>, Error> {
+    pub(super) async fn known_basis(&self, entry: &LoginEntry) -> Result<Option<LoginBasis>, Error> {
         if entry.login.elsewhere().is_some_and(Elsewhere::runs_a_program) {
             return Ok(None);
         }

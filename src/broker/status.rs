@@ -106,9 +106,9 @@ impl Broker {
             let Ok(login) = config.login(&profile.login) else { continue };
             let found = match self.0.known_basis(login).await {
                 Ok(None) => Ok(None),
-                Ok(Some((key, print))) => {
-                    let print = Fingerprint::of_profile(profile, &print);
-                    self.0.disk.lease(&profile.name, &print, &key).await
+                Ok(Some(basis)) => {
+                    let print = Fingerprint::of_profile(profile, &basis.print);
+                    self.0.disk.lease(&profile.name, &print, &basis.key).await
                 }
                 Err(error) => Err(error),
             };

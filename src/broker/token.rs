@@ -38,13 +38,13 @@ impl Broker {
 impl Inner {
     async fn token(self: &Arc<Self>, entry: &LoginEntry) -> Result<Secret, Error> {
         self.refuse_while_locked().await?;
-        let (key, print) = self.login_basis(entry).await?;
+        let basis = self.login_basis(entry).await?;
         let now = self.outside.clock.now();
-        let record = self.record(Owner::Login(entry.name.clone()), &print).await;
+        let record = self.record(Owner::Login(entry.name.clone()), &basis.print).await;
         if let Some(record) = record.filter(|record| record.rest(&now) > Duration::ZERO) {
             return Err(record.told(&now));
         }
-        match self.access(entry, Need::Bearer, None, &print, &key).await {
+        match self.access(entry, Need::Bearer, None, &basis).await {
             Ok(Access::Bearer(token)) => self.refuse_if_locked_since().await.map(|()| token),
             Ok(_) => Err(Error::protocol("a login gave something else than the bearer token it was asked for")),
             Err(AccessFailure::NotAsked(error)) => Err(error),

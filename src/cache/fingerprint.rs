@@ -22,6 +22,11 @@ impl Fingerprint {
         Fingerprint(digest(&[b"profile", profile.kind.name.as_bytes(), &settings, login.0.as_bytes()]))
     }
 
+    /// Of nobody: what bears it is found by no one else.
+    pub fn none() -> Fingerprint {
+        Fingerprint(digest(&[b"none"]))
+    }
+
     /// Of nothing that exists.
     #[cfg(test)]
     pub(crate) fn sample(text: &str) -> Fingerprint {
