@@ -240,7 +240,13 @@ impl Broker {
         let mut state = self.0.lock();
         let config = state.config.clone();
         state.abouts.remove(login);
-        state.slots.retain(|name, _| config.profiles.get(name).is_some_and(|profile| profile.login != login));
+        let another = |profile: &String| config.profiles.get(profile).is_some_and(|profile| profile.login != login);
+        state.slots.retain(|name, _| another(name));
+        // A record that the disk did not take is nowhere else, and its fingerprint may be the same as before.
+        state.records.retain(|owner, _| match owner {
+            Owner::Profile(profile) => another(profile),
+            Owner::Login(name) | Owner::Store(name) => name != login,
+        });
     }
 
     /// Stores a secret that a person just gave, and forgets what depended on the old one.
