@@ -255,7 +255,7 @@ impl Broker {
             return Err(locked::locked());
         }
         {
-            let _turn = self.0.store_turn(login).await;
+            let _turn = self.0.store_turn(login).await?;
             self.0.put_login(login, stored).await?;
         }
         self.drop_dependent(login).await;
@@ -265,7 +265,7 @@ impl Broker {
     /// Removes the stored secret of `login`, and forgets what depended on it.
     pub async fn forget_login(&self, login: &str) -> Result<(), Error> {
         {
-            let _turn = self.0.store_turn(login).await;
+            let _turn = self.0.store_turn(login).await?;
             self.0.outside.keyring.delete(login).await?;
         }
         self.drop_dependent(login).await;
