@@ -94,7 +94,7 @@ fn the_keyring_is_shown_and_logins_are_moved_without_a_new_sign_in() {
     assert!(place.ok(&["keyring"]).starts_with("file ("), "{}", place.ok(&["keyring"]));
     key_id(&place);
     // Signed in before the config has a table for it.
-    let keys = "AKIDEXAMPLEOFATEST01\nmarker/of/a/secret/key/0123456789abcdefgh\n";
+    let keys = r#"{"AccessKeyId":"AKIALONGLIVED","SecretAccessKey":"marker-of-a-long-lived-key"}"#;
     assert!(place.login("aws", keys).status.success());
     let in_files = || place.path().join("state/logins/aws.sealed").exists();
     assert!(in_files());
