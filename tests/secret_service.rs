@@ -81,6 +81,22 @@ async fn a_bad_day(home: &Path) {
     assert_eq!(other.load("a").await.unwrap(), None, "a second instance sees nothing of the first");
     assert!(!state.join("key").exists() && !state.join("logins").exists(), "nothing but the pin rests in files");
 
+    // Its logins are found by themselves, and moved there and back.
+    let moving = OsKeyring::new(home.join("moving"), None, LIMIT);
+    for name in ["a", "aws"] {
+        moving.store(name, &secret).await.unwrap();
+    }
+    moving.key(true).await.unwrap();
+    for tier in [Tier::File, Tier::Service, Tier::File] {
+        let names: Vec<String> = moving.resting().await.unwrap().into_iter().collect();
+        assert_eq!(names, ["a", "aws"]);
+        moving.move_to(tier, names).await.unwrap();
+        assert_eq!(moving.load("aws").await.unwrap(), Some(secret.clone()));
+        assert_eq!(home.join("moving/logins/aws.sealed").exists(), tier == Tier::File);
+    }
+    std::fs::remove_dir_all(home.join("moving")).unwrap();
+    assert!(moving.resting().await.unwrap().is_empty(), "the desktop keyring holds none of them any more");
+
     lock_collection();
     let started = Instant::now();
     for error in [

@@ -133,6 +133,11 @@ fn the_keyring_is_shown_and_logins_are_moved_without_a_new_sign_in() {
     let (issuer, place) = signed_in("");
     assert!(place.ok(&["keyring"]).starts_with("file ("), "{}", place.ok(&["keyring"]));
     key_id(&place);
+    // Signed in before the config has a table for it.
+    let keys = r#"{"AccessKeyId":"AKIALONGLIVED","SecretAccessKey":"marker-of-a-long-lived-key"}"#;
+    assert!(place.login("aws", keys).status.success());
+    let in_files = || place.path().join("state/logins/aws.sealed").exists();
+    assert!(in_files());
     let moved = place.command(&["keyring", "kernel"]);
     if !moved.status.success() {
         common::skip(&stderr(&moved));
@@ -142,8 +147,10 @@ fn the_keyring_is_shown_and_logins_are_moved_without_a_new_sign_in() {
         place.ok(&["keyring"]).starts_with("kernel (")
             && place.status()["keyring"].as_str().unwrap().starts_with("kernel")
     );
+    assert!(!in_files(), "taken along");
     place.ok(&["refresh"]);
     place.ok(&["keyring", "file"]);
+    assert!(in_files());
     place.ok(&["refresh"]);
     assert_eq!(issuer.standin.count(Standin::TEA), 3, "signed in all the time");
     assert!(refused(&place.command(&["keyring", "memory"]), 6).contains("cannot be moved to memory"));

@@ -28,9 +28,6 @@ pub(super) enum AccessFailure {
 const LEAST_ACCESS: i64 = 30;
 /// Keycloak locks an account after two failures within a second, unless it is told otherwise.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(2);
-/// A load and a store of the keyring, each with a limit of its own, take less.
-const STORE_TURN: Duration = Duration::from_secs(5);
-
 /// Logins that nobody signs in to, and that nobody rotates, for as long as this is held.
 #[derive(Debug)]
 pub struct HeldLogins {
@@ -43,13 +40,14 @@ impl Broker {
         let mut names = names.to_vec();
         // In one order, so that two who hold several never wait for each other.
         names.sort();
+        names.dedup();
         let key = self.0.outside.keyring.key(false).await?;
         let mut turns = Vec::new();
         for name in &names {
             let turn = self.0.login_turn(name).await?;
-            let store = self.0.store_turn(name).await;
+            let store = self.0.store_turn(name).await?;
             if let Some(key) = &key {
-                self.0.current_login(name, key).await?;
+                self.0.write_through(name, key).await?;
             }
             turns.push((turn, store));
         }
@@ -189,7 +187,7 @@ impl Inner {
         if entry.login.elsewhere().is_some() {
             return self.present_login(entry, key).await;
         }
-        let _turn = self.store_turn(name).await;
+        let _turn = self.store_turn(name).await?;
         let stored = self.current_login(name, key).await?.ok_or_else(|| not_signed_in(name))?;
         if entry.login.rotates(&stored.secret) {
             self.put_login(name, &stored).await?;
@@ -204,7 +202,8 @@ impl Inner {
     /// Stores a rotated secret if the version there is still the one that was read. Where the store fails it is sealed
     /// into a pending file; where that fails too it stays in memory until one of them works again.
     async fn keep_rotated(&self, name: &str, read: &StoredLogin, rotated: StoredLogin, key: &SealingKey) {
-        let _turn = self.store_turn(name).await;
+        // The new secret is nowhere else yet: kept, whoever does not give the turn back.
+        let _turn = self.store_turn(name).await.ok().flatten();
         let error = match self.stored_login(name).await {
             Ok(there) if there.as_ref().is_none_or(|there| there.version != read.version) => {
                 tracing::info!(login = name, "somebody signed in or out during a rotation, which stands");
@@ -257,10 +256,12 @@ impl Inner {
     }
 
     /// The lock around a look at a stored login and the write that depends on it, held for no longer than that: so that
-    /// neither a sign-in nor a rotation writes over what the other has just stored. Innermost; a store that hangs is
-    /// not waited for.
-    pub(super) async fn store_turn(&self, name: &str) -> Option<Guard> {
-        self.lock_turn(Owner::Store(name.to_owned()), STORE_TURN, name).await.ok().flatten()
+    /// neither a sign-in nor a rotation writes over what the other has just stored, nor a move loses it. Innermost.
+    /// None only where files cannot be locked: whoever holds it may be waiting for a person at the desktop.
+    pub(super) async fn store_turn(&self, name: &str) -> Result<Option<Guard>, Error> {
+        // A load and a store, each with a limit of its own, take less.
+        let limit = self.outside.keyring.limit() * 5 / 2;
+        self.lock_turn(Owner::Store(name.to_owned()), limit, name).await
     }
 
     async fn lock_turn(&self, owner: Owner, limit: Duration, name: &str) -> Result<Option<Guard>, Error> {

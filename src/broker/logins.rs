@@ -160,6 +160,19 @@ impl Inner {
         self.outside.keyring.store(login, &stored.to_secret()).await
     }
 
+    /// Sees that nothing of `login` waits to be stored: it is sealed under the key of where the login rests now, and a
+    /// move would leave it behind and take the secret that it takes the place of. Under both locks.
+    pub(super) async fn write_through(&self, login: &str, key: &SealingKey) -> Result<(), Error> {
+        let Some(current) = self.current_login(login, key).await? else { return Ok(()) };
+        let stored = self.stored_login(login).await?;
+        let (name, sealing) = (login.to_owned(), key.clone());
+        let waits = self.disk.run(move |cache| cache.pending(&name, &sealing)).await?.is_some();
+        if waits || stored.is_none_or(|stored| stored.version != current.version) {
+            return Err(Error::unavailable(format!("a rotated secret of {login} waits to be stored, and cannot be")));
+        }
+        Ok(())
+    }
+
     /// The stored login with a pending rotation applied: one that took place but could not be stored at the time.
     /// Under the login's lock.
     pub(super) async fn current_login(&self, login: &str, key: &SealingKey) -> Result<Option<StoredLogin>, Error> {

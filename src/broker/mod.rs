@@ -251,14 +251,20 @@ impl Broker {
         let mut state = self.0.lock();
         let config = state.config.clone();
         state.abouts.remove(login);
-        state.slots.retain(|name, _| config.profiles.get(name).is_some_and(|profile| profile.login != login));
+        let another = |profile: &String| config.profiles.get(profile).is_some_and(|profile| profile.login != login);
+        state.slots.retain(|name, _| another(name));
+        // A record that the disk did not take is nowhere else, and its fingerprint may be the same as before.
+        state.records.retain(|owner, _| match owner {
+            Owner::Profile(profile) => another(profile),
+            Owner::Login(name) | Owner::Store(name) => name != login,
+        });
     }
 
     /// Stores a secret that a person just gave, and forgets what depended on the old one.
     pub async fn store_login(&self, login: &str, stored: &StoredLogin) -> Result<(), Error> {
         self.0.refuse_while_locked().await?;
         {
-            let _turn = self.0.store_turn(login).await;
+            let _turn = self.0.store_turn(login).await?;
             self.0.put_login(login, stored).await?;
         }
         self.drop_dependent(login).await;
@@ -268,7 +274,7 @@ impl Broker {
     /// Removes the stored secret of `login`, and forgets what depended on it.
     pub async fn forget_login(&self, login: &str) -> Result<(), Error> {
         {
-            let _turn = self.0.store_turn(login).await;
+            let _turn = self.0.store_turn(login).await?;
             self.0.outside.keyring.delete(login).await?;
         }
         self.drop_dependent(login).await;

@@ -83,9 +83,9 @@ impl Cache {
         sealed::write(&self.directory("access")?, login, fingerprint.as_str(), key, access)
     }
 
-    /// A rotated secret that could not be stored yet.
+    /// A rotated secret that could not be stored yet. One that is there and does not open is an error.
     pub fn pending(&self, login: &str, key: &SealingKey) -> Result<Option<Pending>, Error> {
-        sealed::read(&self.directory("pending")?, login, "pending", key)
+        sealed::read_sole(&self.directory("pending")?, login, "pending", key)
     }
 
     pub fn write_pending(&self, login: &str, key: &SealingKey, pending: &Pending) -> Result<(), Error> {

@@ -123,6 +123,32 @@ pub(super) fn read<T: DeserializeOwned>(
     Ok(text.and_then(|text| serde_json::from_str(text.expose()).ok()))
 }
 
+/// Like [`read`], for what is nowhere else: a file that is there and does not open is an error. A sign-in drops it.
+pub(super) fn read_sole<T: DeserializeOwned>(
+    directory: &PrivateDir,
+    login: &str,
+    dependence: &str,
+    key: &SealingKey,
+) -> Result<Option<T>, Error> {
+    let name = file_name(login);
+    let path = directory.path().join(&name);
+    let bytes = directory.read(&name).map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidData => Error::configuration(
+            format!("{} is refused: {error}", path.display()),
+            format!("if it is yours, run: chmod 600 '{}'; if not, run: valetkey login {login}", path.display()),
+        ),
+        _ => disk(directory, "read", &error),
+    })?;
+    let Some(bytes) = bytes else { return Ok(None) };
+    let text = seal::open(key, &purpose("login", login, dependence, 0), &bytes);
+    let value = text.and_then(|text| serde_json::from_str(text.expose()).ok());
+    let lost = || {
+        let message = format!("the last secret of {login} waits in {}, sealed with a key that is lost", path.display());
+        Error::sign_in(login, message)
+    };
+    value.map(Some).ok_or_else(lost)
+}
+
 pub(super) fn write<T: Serialize>(
     directory: &PrivateDir,
     login: &str,

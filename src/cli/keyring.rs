@@ -31,17 +31,26 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
         ));
     }
     let keyring = context.keyring(&crate::config::Config { keyring: None, ..config.clone() }, ATTENDED);
-    let logins: Vec<String> = config
-        .logins
-        .values()
-        .filter(|entry| entry.login.elsewhere().is_none())
-        .map(|entry| entry.name.clone())
-        .collect();
+    // Those of the config too, before anything of theirs rests here: nobody is to sign in to one meanwhile.
+    let kept = config.logins.values().filter(|entry| entry.login.elsewhere().is_none());
+    let mut logins: Vec<String> = kept.map(|entry| entry.name.clone()).collect();
+    logins.extend(keyring.resting().await?);
     let broker = Broker::new(context.outside(keyring.clone()), &context.paths.state, config, Manner::OneShot);
     // Nobody signs in or rotates meanwhile, and what waits to be stored is stored first: its seal's key stays behind.
-    let turns = broker.hold_logins(&logins).await?;
+    let turns = loop {
+        let turns = broker.hold_logins(&logins).await?;
+        let there = keyring.resting().await?;
+        if there.iter().all(|name| logins.contains(name)) {
+            break turns;
+        }
+        // A sign-in that nobody knew of, before its turn was held.
+        logins.extend(there);
+    };
     keyring.move_to(tier, logins).await?;
     drop(turns);
+    if let Some(news) = keyring.pinned_now() {
+        tell(&news);
+    }
     tell(&format!("logins rest in {}", keyring.describe().await?));
     Ok(())
 }

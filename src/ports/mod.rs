@@ -89,6 +89,10 @@ pub trait Keyring: Debug + Send + Sync {
     fn delete<'a>(&'a self, name: &'a str) -> Later<'a, Result<(), Error>>;
     /// Which store it is, for a person.
     fn describe(&self) -> Later<'_, Result<String, Error>>;
+    /// How long one of these calls may take.
+    fn limit(&self) -> Duration {
+        Duration::from_secs(2)
+    }
 }
 
 /// Where secrets rest, from the best to the least lasting.

@@ -116,6 +116,21 @@ async fn what_login_says_is_put_right_is_asked_again_though_it_reads_the_same() 
 }
 
 #[tokio::test]
+async fn f12_what_is_put_right_is_asked_again_though_the_disk_takes_no_record() {
+    let house = House::new().await;
+    house.netrc("new");
+    std::fs::write(house.rig.home.path().join("failures"), "").unwrap();
+    let broker = house.earthdata();
+    assert_eq!(kind(&broker.credentials("p0", 0).await), Kind::LoginRequired);
+    house.rig.standin.add_user("ada", "new");
+    assert_eq!(kind(&broker.credentials("p1", 0).await), Kind::LoginRequired, "from memory");
+    broker.login_changed("other");
+    assert_eq!(kind(&broker.credentials("p2", 0).await), Kind::LoginRequired, "which another login is nothing to");
+    broker.login_changed("l");
+    assert!(all(&broker).await.iter().all(Result::is_ok));
+}
+
+#[tokio::test]
 async fn a_netrc_that_is_no_good_is_named_and_nothing_is_sent() {
     let house = House::new().await;
     let broker = house.earthdata();

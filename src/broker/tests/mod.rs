@@ -11,6 +11,7 @@ mod faults;
 mod herd;
 mod keycloak;
 mod memory;
+mod moves;
 mod notice;
 mod refresh;
 mod renewal;
@@ -53,6 +54,7 @@ struct KeyringState {
     hung: bool,
     /// So many more succeed.
     writes_left: Option<usize>,
+    limit: Option<Duration>,
 }
 
 // === impl Rig ===
@@ -247,5 +249,9 @@ impl Keyring for FakeKeyring {
 
     fn describe(&self) -> Later<'_, Result<String, Error>> {
         Box::pin(async { Ok("a fake".to_owned()) })
+    }
+
+    fn limit(&self) -> Duration {
+        self.state().limit.unwrap_or(Duration::from_secs(2))
     }
 }

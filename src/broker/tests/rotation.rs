@@ -242,3 +242,28 @@ async fn f12_a_rotation_that_neither_keyring_nor_disk_takes_stays_in_memory() {
     ask(&broker, "q").await.unwrap().unwrap();
     assert_eq!((login.asked(), secret(&rig).as_deref()), (2, Some("secret 2")));
 }
+
+#[tokio::test]
+async fn s21_a_rotated_secret_whose_key_is_lost_is_said_and_a_sign_in_drops_it() {
+    let rig = Rig::new().await;
+    let login = Rotating::new(&rig, true, false);
+    rig.keyring.state().writes_left = Some(1);
+    let before = login.broker(&rig, &["p"]);
+    before.credentials("p", 0).await.unwrap();
+    before.settle(LONGEST_WAIT).await;
+    {
+        let mut keyring = rig.keyring.state();
+        (keyring.writes_left, keyring.key) = (None, Some(SealingKey([9; 32])));
+    }
+    let broker = login.broker(&rig, &["p"]);
+    let moved = broker.hold_logins(&["earthdata".to_owned()]).await.map(drop);
+    for error in [broker.credentials("p", 0).await.map(drop), moved].map(Result::unwrap_err) {
+        assert!(error.to_string().contains("a key that is lost"), "{error}");
+        assert_eq!(error.hint(), "run: valetkey login earthdata");
+    }
+    assert_eq!(login.asked(), 1, "the secret that is void is not shown again");
+    let signed_in = StoredLogin::signed_in("earthdata", Secret::new("secret 1"));
+    broker.store_login("earthdata", &signed_in).await.unwrap();
+    broker.credentials("p", 0).await.unwrap();
+    assert_eq!((login.asked(), secret(&rig).as_deref()), (2, Some("secret 2")));
+}

@@ -2,6 +2,7 @@
 
 mod ca_file;
 mod judge;
+mod recent;
 mod way;
 
 use crate::error::Error;
@@ -9,9 +10,9 @@ use crate::ports::{Http, Later, Request, Response, Route, SendError};
 use crate::secret::Secret;
 use crate::worker::Worker;
 use judge::To;
+use recent::Recent;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Proxy, redirect};
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use way::{EnvironmentProxies, Way};
@@ -24,15 +25,16 @@ const MAX_BODY: usize = 256 * 1024;
 /// The real network. Clients are made at their first use, since the system's roots take a while to read.
 #[derive(Debug)]
 pub struct Network {
-    /// Held to look up or insert, never across an await.
-    clients: Mutex<HashMap<Kind, Made>>,
+    /// Held to look up or insert, never across an await. One that is dropped is made again when it is next used: routes
+    /// come and go with the config of a daemon that stays.
+    clients: Mutex<Recent<Kind, Made>>,
     proxies: EnvironmentProxies,
     /// Certificates are read on a thread of its own: a disk that hangs stops no answer from memory.
     worker: Worker,
 }
 
 /// What makes a client another one: what one issuer's is told to trust is trusted for no other's.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Kind {
     route: Route,
     /// The environment's proxies apply.
@@ -78,13 +80,13 @@ impl Http for Network {
 }
 
 impl Network {
-    fn clients(&self) -> MutexGuard<'_, HashMap<Kind, Made>> {
+    fn clients(&self) -> MutexGuard<'_, Recent<Kind, Made>> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The client for `kind`. A CA file is looked at each time: a renewed one holds at once, as does its removal.
     async fn client(&self, kind: &Kind) -> Result<Client, SendError> {
-        let known = self.clients().get(kind).cloned();
+        let known = self.clients().get(kind);
         if let (Some(made), None) = (&known, &kind.route.ca_file) {
             return Ok(made.client.clone());
         }
@@ -92,7 +94,7 @@ impl Network {
         let made = self.worker.run(CONNECT_LIMIT, move || make(&wanted, known)).await;
         let stuck = |_| SendError::Setup(Error::unavailable("the certificates could not be read within 5 s"));
         let made = made.map_err(stuck)?.map_err(SendError::Setup)?;
-        self.clients().insert(kind.clone(), made.clone());
+        self.clients().keep(kind.clone(), made.clone());
         Ok(made.client)
     }
 }

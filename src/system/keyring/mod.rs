@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::ports::{Keyring, Later, SealingKey, Tier};
 use crate::secret::Secret;
 use crate::worker::{Stuck, Worker};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,14 +39,20 @@ impl OsKeyring {
         OsKeyring { vault, worker: Worker::new("valetkey-keyring"), limit }
     }
 
-    /// Where logins rest, said once: after the store that settled it for this host.
+    /// Lines for a person, each said once: where logins rest, after what settled it for this host; what a move left.
     pub fn pinned_now(&self) -> Option<String> {
         self.vault.take_news()
     }
 
+    /// The names of all logins that rest on this host, wherever an earlier move may have left them.
+    pub fn resting(&self) -> Later<'_, Result<BTreeSet<String>, Error>> {
+        self.run(Vault::resting)
+    }
+
     /// Moves these logins to `tier` and notes it for this host. The key stays behind: the cache starts cold.
     ///
-    /// Nothing is removed before all of them are in the new place. This keyring must want no tier of its own.
+    /// Nothing is removed before all of them are in the new place, nor what another host of a shared home reads. What
+    /// was left by a move that was cut off is removed. This keyring must want no tier of its own.
     pub fn move_to(&self, tier: Tier, logins: Vec<String>) -> Later<'_, Result<(), Error>> {
         self.run(move |vault| vault.move_to(tier, &logins))
     }
@@ -87,6 +94,10 @@ impl Keyring for OsKeyring {
 
     fn describe(&self) -> Later<'_, Result<String, Error>> {
         self.run(Vault::describe)
+    }
+
+    fn limit(&self) -> Duration {
+        self.limit
     }
 }
 

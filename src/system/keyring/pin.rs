@@ -9,6 +9,8 @@ use crate::files::{PrivateDir, host_id};
 use crate::ports::Tier;
 use std::path::{Path, PathBuf};
 
+const NOTE: &str = "keyring-";
+
 pub(super) fn path(state: &Path) -> PathBuf {
     state.join(file())
 }
@@ -40,6 +42,19 @@ pub(super) fn replace(state: &Path, tier: Tier) -> Result<(), Error> {
     written.map_err(|error| Error::disk("write", &path(state), &error))
 }
 
+/// How many other hosts of a shared home have noted `tier`. A note that does not read may say so, and counts.
+pub(super) fn elsewhere(state: &Path, tier: Tier) -> Result<usize, Error> {
+    let Some(dir) = PrivateDir::existing(state)? else { return Ok(0) };
+    let mut notes = dir.names().map_err(|error| Error::disk("list", state, &error))?;
+    notes.retain(|name| name.starts_with(NOTE) && *name != file());
+    let says_another = |name: &String| match dir.read(name) {
+        Ok(Some(bytes)) => Tier::from_name(String::from_utf8_lossy(&bytes).trim()).is_some_and(|noted| noted != tier),
+        Ok(None) => true,
+        Err(_) => false,
+    };
+    Ok(notes.iter().filter(|name| !says_another(name)).count())
+}
+
 /// Whether `wanted` is where the logins are.
 pub(super) fn judge(state: &Path, pinned: Tier, wanted: Tier) -> Result<(), Error> {
     if pinned == wanted {
@@ -55,5 +70,5 @@ pub(super) fn judge(state: &Path, pinned: Tier, wanted: Tier) -> Result<(), Erro
 }
 
 fn file() -> String {
-    format!("keyring-{}", host_id())
+    format!("{NOTE}{}", host_id())
 }

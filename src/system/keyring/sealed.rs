@@ -9,6 +9,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 pub(super) const KEY_FILE: &str = "key";
+const ENDING: &str = ".sealed";
 
 /// The login's secret; None where there is none that opens: a key that was lost is a login that must be made again.
 pub(super) fn load(logins: &Path, key: &SealingKey, name: &str) -> Result<Option<Secret>, Error> {
@@ -29,6 +30,13 @@ pub(super) fn delete(logins: &Path, name: &str) -> Result<(), Error> {
     let Some(dir) = PrivateDir::existing(logins)? else { return Ok(()) };
     let file = file_of(name);
     dir.remove(&file).map_err(|error| Error::disk("remove", &logins.join(file), &error))
+}
+
+/// Whose secrets are here, whether or not they open.
+pub(super) fn names(logins: &Path) -> Result<Vec<String>, Error> {
+    let Some(dir) = PrivateDir::existing(logins)? else { return Ok(Vec::new()) };
+    let files = dir.names().map_err(|error| Error::disk("list", logins, &error))?;
+    Ok(files.iter().filter_map(|file| file.strip_suffix(ENDING).map(str::to_owned)).collect())
 }
 
 pub(super) fn read_key(state: &Path) -> Result<Option<SealingKey>, Error> {
@@ -77,7 +85,7 @@ pub(super) fn read(dir: &Path, name: &str) -> Result<Option<Vec<u8>>, Error> {
 }
 
 fn file_of(name: &str) -> String {
-    format!("{name}.sealed")
+    format!("{name}{ENDING}")
 }
 
 /// Binds the file to its user and its name: exchanged for another's, it does not open.

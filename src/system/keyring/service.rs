@@ -54,6 +54,18 @@ impl Entries {
         }
     }
 
+    /// The users of all entries.
+    pub(super) fn users(&self) -> Result<Vec<String>, Error> {
+        if let Some(why) = no_bus() {
+            return Err(not_there(&why));
+        }
+        match ask(self.limit, users(&self.service))? {
+            Ok(Some(users)) => Ok(users),
+            Ok(None) => Err(locked()),
+            Err(error) => Err(absent(&error).map_or_else(|| fails(&error), not_there)),
+        }
+    }
+
     fn entry(&self, user: &str) -> keyring::Result<keyring::Entry> {
         let label = format!("valetkey {}", user.replacen(':', " ", 1));
         let store = zbus_secret_service_keyring_store::Store::new()?;
@@ -65,7 +77,7 @@ impl Entries {
         match probe(self.limit, Some((&self.service, user)))? {
             State::Unlocked => Ok(()),
             State::Locked => Err(locked()),
-            State::Absent(why) => Err(Error::unavailable(format!("the desktop keyring is not there: {why}"))),
+            State::Absent(why) => Err(not_there(&why)),
         }
     }
 }
@@ -75,18 +87,42 @@ pub(super) fn probe(limit: Duration, entry: Option<(&str, &str)>) -> Result<Stat
     if let Some(why) = no_bus() {
         return Ok(State::Absent(why));
     }
+    match ask(limit, look(entry))? {
+        Ok(state) => Ok(state),
+        Err(error) => match absent(&error) {
+            Some(why) => Ok(State::Absent(why.to_owned())),
+            None => Err(fails(&error)),
+        },
+    }
+}
+
+/// Waits for an answer of the desktop's.
+fn ask<T>(
+    limit: Duration,
+    question: impl Future<Output = Result<T, secret_service::Error>>,
+) -> Result<Result<T, secret_service::Error>, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Error::unavailable(format!("cannot ask the desktop keyring: {e}")))?;
     // A little earlier than the worker's limit: this wait can be given up without losing a thread.
-    let looked = runtime.block_on(async { tokio::time::timeout(limit * 9 / 10, look(entry)).await });
-    match looked {
-        Err(_) => Err(super::no_answer(limit)),
-        Ok(Ok(state)) => Ok(state),
-        Ok(Err(error)) => match absent(&error) {
-            Some(why) => Ok(State::Absent(why.to_owned())),
-            None => Err(Error::unavailable(format!("the desktop keyring fails: {error}"))),
-        },
+    let answered = runtime.block_on(async { tokio::time::timeout(limit * 9 / 10, question).await });
+    answered.map_err(|_| super::no_answer(limit))
+}
+
+/// None where some of them are locked.
+async fn users(service_name: &str) -> Result<Option<Vec<String>>, secret_service::Error> {
+    let service = SecretService::connect(EncryptionType::Plain).await?;
+    if service.get_default_collection().await?.is_locked().await? {
+        return Ok(None);
     }
+    let found = service.search_items(HashMap::from([("service", service_name)])).await?;
+    if !found.locked.is_empty() {
+        return Ok(None);
+    }
+    let mut users = Vec::new();
+    for item in &found.unlocked {
+        users.extend(item.get_attributes().await?.remove("username"));
+    }
+    Ok(Some(users))
 }
 
 async fn look(entry: Option<(&str, &str)>) -> Result<State, secret_service::Error> {
@@ -144,6 +180,14 @@ fn absent(error: &secret_service::Error) -> Option<&'static str> {
 
 pub(super) fn locked() -> Error {
     Error::LoginRequired { message: "the desktop keyring is locked".to_owned(), remedy: Remedy::UnlockKeyring }
+}
+
+fn not_there(why: &str) -> Error {
+    Error::unavailable(format!("the desktop keyring is not there: {why}"))
+}
+
+fn fails(error: &secret_service::Error) -> Error {
+    Error::unavailable(format!("the desktop keyring fails: {error}"))
 }
 
 fn failed(error: keyring::Error) -> Error {

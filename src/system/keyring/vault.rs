@@ -1,5 +1,7 @@
 //! What the keyring does, in blocking steps: picks the tier, makes the key, notes where logins rest.
 
+mod moving;
+
 use super::service::{self, Entries, State};
 use super::{kernel, memory, pin, sealed};
 use crate::error::Error;
@@ -19,7 +21,7 @@ pub(super) struct Vault {
     wanted: Option<Tier>,
     limit: Duration,
     memory: memory::Memory,
-    /// What a person is to be told once.
+    /// What a person is to be told once, in lines.
     news: Mutex<Option<String>>,
     /// How one looks at the desktop.
     pub(super) look: fn(Duration) -> Result<State, Error>,
@@ -34,6 +36,7 @@ struct Pick {
 }
 
 pub(super) const CACHE_KEY: &str = "cache-key";
+const LOGIN_ENTRY: &str = "login:";
 const POLL: Duration = Duration::from_millis(10);
 
 // === impl Vault ===
@@ -78,7 +81,14 @@ impl Vault {
     }
 
     pub(super) fn load(&self, name: &str) -> Result<Option<Secret>, Error> {
-        self.load_from(self.pick()?.tier, name)
+        let pick = self.pick()?;
+        let found = self.load_from(pick.tier, name)?;
+        if found.is_some() {
+            // Who reads what another host of the home has stored relies on it as well. A note that cannot be made is
+            // no reason to answer nothing.
+            let _ = self.pin(&pick);
+        }
+        Ok(found)
     }
 
     pub(super) fn store(&self, name: &str, secret: Secret) -> Result<(), Error> {
@@ -89,24 +99,6 @@ impl Vault {
 
     pub(super) fn delete(&self, name: &str) -> Result<(), Error> {
         self.delete_from(self.pick()?.tier, name)
-    }
-
-    pub(super) fn move_to(&self, tier: Tier, names: &[String]) -> Result<(), Error> {
-        let from = self.pick()?.tier;
-        if tier == Tier::Memory {
-            let fix = "write keyring = \"memory\" for an instance with a VALETKEY_HOME of its own";
-            return Err(Error::configuration("logins cannot be moved to memory: they would be gone", fix));
-        }
-        if from == tier {
-            return Ok(());
-        }
-        for name in names {
-            if let Some(secret) = self.load_from(from, name)? {
-                self.store_in(tier, name, secret)?;
-            }
-        }
-        pin::replace(&self.state, tier)?;
-        names.iter().try_for_each(|name| self.delete_from(from, name))
     }
 
     fn load_from(&self, tier: Tier, name: &str) -> Result<Option<Secret>, Error> {
@@ -120,7 +112,7 @@ impl Vault {
         }
     }
 
-    fn store_in(&self, tier: Tier, name: &str, secret: Secret) -> Result<(), Error> {
+    pub(super) fn store_in(&self, tier: Tier, name: &str, secret: Secret) -> Result<(), Error> {
         match tier {
             Tier::Service => self.entries().set(&login_entry(name), &secret),
             Tier::Memory => {
@@ -155,7 +147,7 @@ impl Vault {
     }
 
     /// The key, made if there is none: under a lock, and what counts is what the store gives back.
-    fn make_key(&self, tier: Tier) -> Result<SealingKey, Error> {
+    pub(super) fn make_key(&self, tier: Tier) -> Result<SealingKey, Error> {
         if let Some(key) = self.read_key(tier)? {
             return Ok(key);
         }
@@ -201,10 +193,15 @@ impl Vault {
     /// Notes the tier once something rests there. Memory is never noted: nothing rests.
     fn pin(&self, pick: &Pick) -> Result<(), Error> {
         if !pick.pinned && pick.tier != Tier::Memory && pin::write(&self.state, pick.tier)? {
-            let news = format!("logins rest in {} ({})", self.place(pick.tier), pick.why);
-            *self.news.lock().unwrap_or_else(PoisonError::into_inner) = Some(news);
+            self.say(&format!("logins rest in {} ({})", self.place(pick.tier), pick.why));
         }
         Ok(())
+    }
+
+    fn say(&self, line: &str) {
+        let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = news.take().map(|before| before + "\n").unwrap_or_default();
+        *news = Some(before + line);
     }
 
     fn place(&self, tier: Tier) -> String {
@@ -261,7 +258,7 @@ impl Vault {
 }
 
 fn login_entry(name: &str) -> String {
-    format!("login:{name}")
+    format!("{LOGIN_ENTRY}{name}")
 }
 
 /// The path without links and dots, though its end may not exist yet.
