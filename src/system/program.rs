@@ -1,6 +1,6 @@
 //! A program of the user's that prints a secret: run without a shell, watched, and ended with all that it started.
 
-use super::environment::variable;
+use super::passed_on::passed_on;
 use crate::error::{Error, printable};
 use crate::secret::Secret;
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -9,24 +9,6 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
-/// What such a program may know: where it is, who runs it, the session's bus and agents.
-const PASSED_ON: &[&str] = &[
-    "DBUS_SESSION_BUS_ADDRESS",
-    "HOME",
-    "HTTPS_PROXY",
-    "LANG",
-    "LOGNAME",
-    "NO_PROXY",
-    "PATH",
-    "SSL_CERT_DIR",
-    "SSL_CERT_FILE",
-    "TMPDIR",
-    "TZ",
-    "USER",
-    "XDG_CONFIG_HOME",
-    "XDG_RUNTIME_DIR",
-    "XDG_STATE_HOME",
-];
 const LIMIT: Duration = Duration::from_secs(10);
 const MAX_OUTPUT: u64 = 64 * 1024;
 
@@ -53,7 +35,7 @@ async fn output_within(program: &[String], limit: Duration) -> Result<Secret, Er
     let mut command = Command::new(name);
     command.args(arguments).env_clear().current_dir("/").process_group(0).kill_on_drop(true);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.envs(PASSED_ON.iter().filter_map(|name| Some((name, variable(name)?))));
+    command.envs(passed_on(&[]));
     let shown = printable(name);
     let mut child = command.spawn().map_err(|error| {
         Error::configuration(format!("cannot run {shown}: {error}"), "name an installed program by its whole path")
@@ -90,6 +72,7 @@ async fn text_of(pipe: Option<impl AsyncRead + Unpin>) -> Option<Secret> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::system::passed_on::PASSED_ON;
 
     async fn sh(script: &str, limit: Duration) -> Result<Secret, Error> {
         output_within(&["/bin/sh".into(), "-c".into(), script.into()], limit).await
