@@ -1,10 +1,10 @@
 //! Variables, files and programs of the user: each read within a limit, and none trusted that others could have written.
 
 use super::program;
+use super::reading::Reading;
 use crate::error::Error;
 use crate::ports::{Environment, Later, Readers};
 use crate::secret::Secret;
-use crate::worker::Worker;
 use std::fs::Metadata;
 use std::io::{self, Read, Seek};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -15,7 +15,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct ProcessEnvironment {
     home: PathBuf,
-    files: Worker,
+    files: Reading,
 }
 
 const MAX_FILE: u64 = 64 * 1024;
@@ -25,7 +25,7 @@ const LIMIT: Duration = Duration::from_secs(2);
 impl ProcessEnvironment {
     /// `home` stands for `~` in the paths of files.
     pub fn new(home: PathBuf) -> ProcessEnvironment {
-        ProcessEnvironment { home, files: Worker::new("files") }
+        ProcessEnvironment { home, files: Reading::new("files") }
     }
 }
 
@@ -41,8 +41,8 @@ impl Environment for ProcessEnvironment {
         };
         Box::pin(async move {
             let read = {
-                let path = path.clone();
-                self.files.run(LIMIT, move || read(&path, readers)).await
+                let file = path.clone();
+                self.files.run(&path, LIMIT, move || read(&file, readers)).await
             };
             read.unwrap_or_else(|_| {
                 Err(Error::unavailable(format!("{} could not be read within {} s", path.display(), LIMIT.as_secs())))

@@ -11,4 +11,5 @@ pub mod paths;
 pub mod process;
 mod program;
 pub mod prompt;
+mod reading;
 pub mod watch;
