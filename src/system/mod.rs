@@ -6,6 +6,7 @@ pub mod environment;
 pub mod http;
 mod inherited;
 pub mod keyring;
+mod ownership;
 mod passed_on;
 pub mod paths;
 pub mod process;
