@@ -230,7 +230,8 @@ impl PrivateDir {
     }
 }
 
-fn own_uid() -> u32 {
+/// Whose files are ours: what we make belongs to the effective user.
+pub(crate) fn own_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 

@@ -12,10 +12,11 @@ use tokio::time::{Instant, timeout_at};
 /// One thread, started at the first job and kept between jobs; one job at a time.
 ///
 /// A job that outlives its limit takes the thread with it: the thread ends when the job does, the next job gets
-/// another. Three such threads may be alive; beyond that nothing is started any more.
+/// another. Three such threads may be alive (or as many as there is room for); beyond that nothing is started any more.
 #[derive(Debug)]
 pub struct Worker {
     name: &'static str,
+    room: usize,
     /// Locked by the caller whose turn it is, for as long as its job takes.
     threads: Mutex<Threads>,
 }
@@ -51,7 +52,12 @@ const MOST_ABANDONED: usize = 3;
 
 impl Worker {
     pub fn new(name: &'static str) -> Worker {
-        Worker { name, threads: Mutex::default() }
+        Worker::with_room(name, MOST_ABANDONED)
+    }
+
+    /// One of which `room` threads may hang.
+    pub fn with_room(name: &'static str, room: usize) -> Worker {
+        Worker { name, room, threads: Mutex::default() }
     }
 
     /// The result of `job`, which waits for its turn and runs within `limit` in all.
@@ -64,7 +70,7 @@ impl Worker {
     ) -> Result<T, Stuck> {
         let deadline = Instant::now() + limit;
         let mut threads = timeout_at(deadline, self.threads.lock()).await.map_err(|_| Stuck::Hung)?;
-        let thread = threads.ready(self.name).ok_or(Stuck::Hung)?;
+        let thread = threads.ready(self.name, self.room).ok_or(Stuck::Hung)?;
         let (answer, result) = oneshot::channel();
         let queued = thread.jobs.send(Box::new(move || {
             // The caller may have left while the job of one that left before was still running.
@@ -89,9 +95,9 @@ impl Worker {
 
 impl Threads {
     /// The thread for the next job; None where too many hang, or the system gives us none.
-    fn ready(&mut self, name: &str) -> Option<&Thread> {
+    fn ready(&mut self, name: &str, room: usize) -> Option<&Thread> {
         self.abandoned.retain(|handle| !handle.is_finished());
-        if self.current.is_none() && self.abandoned.len() < MOST_ABANDONED {
+        if self.current.is_none() && self.abandoned.len() < room {
             let (jobs, inbox) = mpsc::channel::<Job>();
             let run = move || {
                 for job in inbox {

@@ -20,7 +20,8 @@ pub const KIND: Kind = Kind {
             name: "file",
             shape: Shape::Path,
             required: false,
-            help: "holds the token, bare or as access_token of a JSON object (craycli's)",
+            help: "holds the token, bare or as access_token of a JSON object (craycli's); mode 0600, or mounted for a \
+                   container: on a read-only mount or below /var/run/secrets",
         },
         Key {
             name: "command",
@@ -119,7 +120,7 @@ impl Elsewhere for Token {
     fn read<'a>(&'a self, environment: &'a dyn Environment) -> Later<'a, Result<Secret, Error>> {
         Box::pin(async move {
             let text = match &self.source {
-                Source::File(file) => environment.private_file(file).await?,
+                Source::File(file) => environment.token_file(file).await?,
                 Source::Command(command) => environment.output(command).await?,
             };
             let token = jwt::bare(&text);
@@ -151,7 +152,7 @@ mod tests {
             panic!("a daemon's variables may be another's")
         }
         fn file<'a>(&'a self, _: &'a Path, readers: Readers) -> Later<'a, Result<Option<Secret>, Error>> {
-            assert_eq!(readers, Readers::OwnerAlone);
+            assert_eq!(readers, Readers::AsMounted);
             Box::pin(std::future::ready(Ok(Some(Secret::new(self.0)))))
         }
         fn output<'a>(&'a self, _: &'a [String]) -> Later<'a, Result<Secret, Error>> {

@@ -127,6 +127,9 @@ pub trait Environment: Debug + Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readers {
     OwnerAlone,
+    /// The owner alone, unless it was mounted for us, by root or in our name (a container's token): below
+    /// /var/run/secrets or on a mount that is only read, whoever put it there chose its readers, and we cannot.
+    AsMounted,
     Anyone,
 }
 
@@ -145,8 +148,17 @@ pub trait Prompt: Debug + Send + Sync {
 impl dyn Environment + '_ {
     /// A file with a secret in it, which has to be there.
     pub async fn private_file(&self, path: &Path) -> Result<Secret, Error> {
+        self.needed(path, Readers::OwnerAlone).await
+    }
+
+    /// A file in which another program keeps a token, which has to be there.
+    pub async fn token_file(&self, path: &Path) -> Result<Secret, Error> {
+        self.needed(path, Readers::AsMounted).await
+    }
+
+    async fn needed(&self, path: &Path, readers: Readers) -> Result<Secret, Error> {
         let missing = || Error::disk("read", path, &std::io::ErrorKind::NotFound.into());
-        self.file(path, Readers::OwnerAlone).await?.ok_or_else(missing)
+        self.file(path, readers).await?.ok_or_else(missing)
     }
 }
 

@@ -1,7 +1,8 @@
 //! The config file on disk: read only if nobody else can write it, written whole or not at all.
 
+use super::ownership::{self, Opened};
 use crate::config::Config;
-use crate::error::{Error, Place};
+use crate::error::Error;
 use std::fs::{self, File, Metadata};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -11,37 +12,23 @@ const MAX_CONFIG: u64 = 1024 * 1024;
 
 /// The text of the config; None where there is none.
 pub fn read_text(path: &Path) -> Result<Option<String>, Error> {
-    let disk = |error: std::io::Error| Error::disk("read", path, &error);
-    let Some((real, file)) = open_regular(path)? else { return Ok(None) };
-    only_ours(&real, &file.metadata().map_err(disk)?)?;
-    // Who can write a directory above can exchange the file; a link's own directories count as well as its target's.
-    for start in [real.as_path(), path] {
-        for parent in start.ancestors().skip(1).filter(|parent| !parent.as_os_str().is_empty()) {
-            only_ours(parent, &fs::metadata(parent).map_err(disk)?)?;
-        }
-    }
-    text_of(file, path).map(Some)
+    let Some(opened) = open_regular(path)? else { return Ok(None) };
+    opened.only_ours(path)?;
+    text_of(opened.file, path).map(Some)
 }
 
 /// The text of another program's config, whoever may write it; None where there is none.
 pub fn read_foreign(path: &Path) -> Result<Option<String>, Error> {
-    open_regular(path)?.map(|(_, file)| text_of(file, path)).transpose()
+    open_regular(path)?.map(|opened| text_of(opened.file, path)).transpose()
 }
 
-/// The file, links followed, and its real path. A fifo is not waited for.
-fn open_regular(path: &Path) -> Result<Option<(PathBuf, File)>, Error> {
-    let disk = |error: std::io::Error| Error::disk("read", path, &error);
-    let real = match path.canonicalize() {
-        Ok(real) => real,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(disk(error)),
-    };
-    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(&real).map_err(disk)?;
-    if !file.metadata().map_err(disk)?.is_file() {
-        return Err(Error::configuration(format!("{} is no regular file", path.display()), "make it a file"));
+fn open_regular(path: &Path) -> Result<Option<Opened>, Error> {
+    match ownership::open(path) {
+        Ok(opened) if opened.meta.is_file() => Ok(Some(opened)),
+        Ok(_) => Err(Error::configuration(format!("{} is no regular file", path.display()), "make it a file")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::disk("read", path, &error)),
     }
-    Ok(Some((real, file)))
 }
 
 /// All of `file`, or an error: half a text would be written back as the whole by whoever edits it.
@@ -104,24 +91,6 @@ fn write_whole(path: &Path, text: &str, mode: u32, old: Option<&Metadata>) -> st
     file.set_permissions(fs::Permissions::from_mode(mode))?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
-}
-
-/// Refuses what somebody else owns or may write. A group of the user's own is no somebody else,
-/// and in a sticky directory of root's nobody can exchange another's files.
-fn only_ours(path: &Path, meta: &Metadata) -> Result<(), Error> {
-    let uid = rustix::process::getuid().as_raw();
-    let own_group = meta.gid() == uid && rustix::process::getgid().as_raw() == uid;
-    let sticky_root = meta.is_dir() && meta.uid() == 0 && meta.mode() & 0o1000 != 0;
-    let place = Some(Place { file: path.to_owned(), line: None });
-    if meta.uid() != uid && meta.uid() != 0 {
-        let message = format!("{} belongs to uid {}, who could change it", path.display(), meta.uid());
-        return Err(Error::Configuration { message, place, fix: "keep the config in a directory of your own".into() });
-    }
-    if !sticky_root && (meta.mode() & 0o002 != 0 || (meta.mode() & 0o020 != 0 && !own_group)) {
-        let message = format!("{} can be written by others (mode {:04o})", path.display(), meta.mode() & 0o7777);
-        return Err(Error::Configuration { message, place: None, fix: format!("chmod go-w {}", path.display()) });
-    }
-    Ok(())
 }
 
 #[cfg(test)]

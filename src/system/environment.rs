@@ -1,13 +1,15 @@
 //! Variables, files and programs of the user: each read within a limit, and none trusted that others could have written.
 
+use super::ownership::{self, Opened};
 use super::program;
+use super::reading::Reading;
 use crate::error::Error;
+use crate::files::own_uid;
 use crate::ports::{Environment, Later, Readers};
 use crate::secret::Secret;
-use crate::worker::Worker;
 use std::fs::Metadata;
 use std::io::{self, Read, Seek};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,7 +17,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct ProcessEnvironment {
     home: PathBuf,
-    files: Worker,
+    files: Reading,
 }
 
 const MAX_FILE: u64 = 64 * 1024;
@@ -25,7 +27,7 @@ const LIMIT: Duration = Duration::from_secs(2);
 impl ProcessEnvironment {
     /// `home` stands for `~` in the paths of files.
     pub fn new(home: PathBuf) -> ProcessEnvironment {
-        ProcessEnvironment { home, files: Worker::new("files") }
+        ProcessEnvironment { home, files: Reading::new("files") }
     }
 }
 
@@ -41,8 +43,8 @@ impl Environment for ProcessEnvironment {
         };
         Box::pin(async move {
             let read = {
-                let path = path.clone();
-                self.files.run(LIMIT, move || read(&path, readers)).await
+                let file = path.clone();
+                self.files.run(&path, LIMIT, move || read(&file, readers)).await
             };
             read.unwrap_or_else(|_| {
                 Err(Error::unavailable(format!("{} could not be read within {} s", path.display(), LIMIT.as_secs())))
@@ -63,15 +65,15 @@ pub fn variable(name: &str) -> Option<String> {
 
 fn read(path: &Path, readers: Readers) -> Result<Option<Secret>, Error> {
     let disk = |error: io::Error| Error::disk("read", path, &error);
-    // Without O_NONBLOCK a fifo would be waited for.
-    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let mut file = match std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path) {
-        Ok(file) => file,
+    let opened = match ownership::open(path) {
+        Ok(opened) => opened,
+        // A pipe of a shell's has a path that leads nowhere.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path.exists() => return Err(no_file(path)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(disk(error)),
     };
-    let mut before = file.metadata().map_err(disk)?;
-    check(path, &before, readers)?;
+    check(path, &opened, readers)?;
+    let Opened { mut file, meta: mut before, .. } = opened;
     for _ in 0..2 {
         let mut text = zeroize::Zeroizing::new(String::new());
         file.by_ref().take(MAX_FILE + 1).read_to_string(&mut text).map_err(disk)?;
@@ -94,24 +96,31 @@ fn written(meta: &Metadata) -> (u64, i64, i64) {
     (meta.len(), meta.mtime(), meta.mtime_nsec())
 }
 
-fn check(path: &Path, meta: &Metadata, readers: Readers) -> Result<(), Error> {
+fn no_file(path: &Path) -> Error {
+    Error::configuration(format!("{} is no regular file", path.display()), "name a file")
+}
+
+fn check(path: &Path, opened: &Opened, readers: Readers) -> Result<(), Error> {
+    if !opened.meta.is_file() {
+        return Err(no_file(path));
+    }
     let refused = |what: &str, fix: String| Err(Error::configuration(format!("{} {what}", path.display()), fix));
-    let ours = meta.uid() == rustix::process::getuid().as_raw();
+    if !may_be_read_by_others(readers, || opened.is_mounted()) {
+        if opened.meta.uid() != own_uid() {
+            return refused("belongs to another user", "copy it to a file of your own, mode 0600".into());
+        }
+        if opened.meta.mode() & 0o077 != 0 {
+            return refused("can be read by others", format!("chmod 600 {}", path.display()));
+        }
+    }
+    opened.only_ours(path)
+}
+
+fn may_be_read_by_others(readers: Readers, mounted: impl FnOnce() -> bool) -> bool {
     match readers {
-        _ if !meta.is_file() => refused("is no regular file", "name a file".into()),
-        Readers::OwnerAlone if !ours => {
-            refused("belongs to another user", "copy it to a file of your own, mode 0600".into())
-        }
-        Readers::OwnerAlone if meta.mode() & 0o077 != 0 => {
-            refused("can be read by others", format!("chmod 600 {}", path.display()))
-        }
-        Readers::Anyone if !ours && meta.uid() != 0 => {
-            refused("belongs to another user", "copy it to a file of your own".into())
-        }
-        Readers::Anyone if meta.mode() & 0o002 != 0 => {
-            refused("can be written by others", format!("chmod o-w {}", path.display()))
-        }
-        _ => Ok(()),
+        Readers::OwnerAlone => false,
+        Readers::AsMounted => mounted(),
+        Readers::Anyone => true,
     }
 }
 
@@ -126,15 +135,52 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("netrc");
         std::fs::write(&path, "machine").unwrap();
-        for (mode, alone, anyone) in
-            [(0o600, true, true), (0o644, false, true), (0o640, false, true), (0o602, false, false)]
-        {
+        for (mode, alone, anyone) in [
+            (0o600, true, true),
+            (0o644, false, true),
+            (0o640, false, true),
+            (0o602, false, false),
+            (0o666, false, false),
+        ] {
             std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
             assert_eq!(read(&path, Readers::OwnerAlone).is_ok(), alone, "{mode:o}");
             assert_eq!(read(&path, Readers::Anyone).is_ok(), anyone, "{mode:o}");
         }
         let error = read(&path, Readers::OwnerAlone).unwrap_err();
         assert!(error.hint().starts_with("chmod 600 "), "{}", error.text());
+    }
+
+    #[test]
+    fn s20_what_others_could_write_or_exchange_is_refused_whoever_may_read_it() {
+        let home = tempfile::tempdir().unwrap();
+        let (path, link) = (home.path().join("config"), home.path().join("link"));
+        std::fs::write(&path, "[default]").unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let chmod = |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        let all = [Readers::OwnerAlone, Readers::AsMounted, Readers::Anyone];
+        chmod(&path, 0o600);
+        assert!(all.iter().all(|readers| read(&link, *readers).is_ok()));
+        chmod(home.path(), 0o777);
+        for readers in all {
+            let error = read(&path, readers).unwrap_err();
+            assert_eq!(error.hint(), format!("chmod go-w {}", home.path().display()), "{readers:?}");
+        }
+        chmod(home.path(), 0o700);
+        chmod(&path, 0o664);
+        // Only root may give a file to a group that it is not in.
+        if std::os::unix::fs::chown(&path, None, Some(65_534)).is_ok() {
+            for path in [&path, &link] {
+                let error = read(path, Readers::Anyone).unwrap_err();
+                assert!(error.hint().starts_with("chmod go-w "), "{}", error.text());
+            }
+        }
+    }
+
+    #[test]
+    fn a_mounted_token_may_be_read_by_whom_the_mount_lets_and_no_other_secret() {
+        assert!(may_be_read_by_others(Readers::AsMounted, || true));
+        assert!(!may_be_read_by_others(Readers::AsMounted, || false));
+        assert!(!may_be_read_by_others(Readers::OwnerAlone, || true));
     }
 
     #[test]

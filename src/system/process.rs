@@ -1,6 +1,7 @@
 //! This process and those that it starts: limits, where we are installed, the daemon's birth.
 
 use super::inherited;
+use super::passed_on::passed_on;
 use crate::error::Error;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::{File, OpenOptions};
@@ -9,33 +10,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What a daemon may know of the environment of whoever started it: places, language, proxies, the session bus.
-const PASSED_ON: &[&str] = &[
-    "ALL_PROXY",
-    "DBUS_SESSION_BUS_ADDRESS",
-    "HOME",
-    "HTTPS_PROXY",
-    "HTTP_PROXY",
-    "LANG",
-    "LOGNAME",
-    "NO_PROXY",
-    "PATH",
-    "SSL_CERT_DIR",
-    "SSL_CERT_FILE",
-    "TMPDIR",
-    "TZ",
-    "USER",
-    "VALETKEY_HOME",
-    "VALETKEY_LOG",
-    "VALETKEY_SOCKET",
-    "XDG_CONFIG_HOME",
-    "XDG_RUNTIME_DIR",
-    "XDG_STATE_HOME",
-    "all_proxy",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-];
+/// What a daemon is told besides: where it belongs and what it writes.
+const OURS: &[&str] = &["VALETKEY_HOME", "VALETKEY_LOG", "VALETKEY_SOCKET"];
 
 /// A log longer than this is put aside when the next daemon starts.
 const MAX_LOG: u64 = 1024 * 1024;
@@ -76,11 +52,7 @@ pub fn start_daemon(program: &Path, log: &Path) -> Result<(), Error> {
     let mut command = Command::new(program);
     command.args(["daemon", "--detached"]).env_clear().current_dir("/");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::from(log));
-    for name in PASSED_ON {
-        if let Some(value) = variable(name) {
-            command.env(name, value);
-        }
-    }
+    command.envs(passed_on(OURS));
     let failed = |why: String| {
         Error::configuration(
             format!("cannot start the daemon: {why}"),
@@ -116,9 +88,4 @@ pub fn tell_starter(outcome: Result<(), &Error>) {
 /// Leaves the session of whoever started us, so that its end (a closed terminal) is not ours.
 pub fn leave_session() {
     let _ = rustix::process::setsid();
-}
-
-#[allow(clippy::disallowed_methods)] // What the daemon inherits is passed on, not read.
-fn variable(name: &str) -> Option<std::ffi::OsString> {
-    std::env::var_os(name)
 }

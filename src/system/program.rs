@@ -1,6 +1,6 @@
 //! A program of the user's that prints a secret: run without a shell, watched, and ended with all that it started.
 
-use super::environment::variable;
+use super::passed_on::passed_on;
 use crate::error::{Error, printable};
 use crate::secret::Secret;
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -9,24 +9,6 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
-/// What such a program may know: where it is, who runs it, the session's bus and agents.
-const PASSED_ON: &[&str] = &[
-    "DBUS_SESSION_BUS_ADDRESS",
-    "HOME",
-    "HTTPS_PROXY",
-    "LANG",
-    "LOGNAME",
-    "NO_PROXY",
-    "PATH",
-    "SSL_CERT_DIR",
-    "SSL_CERT_FILE",
-    "TMPDIR",
-    "TZ",
-    "USER",
-    "XDG_CONFIG_HOME",
-    "XDG_RUNTIME_DIR",
-    "XDG_STATE_HOME",
-];
 const LIMIT: Duration = Duration::from_secs(10);
 const MAX_OUTPUT: u64 = 64 * 1024;
 
@@ -53,7 +35,7 @@ async fn output_within(program: &[String], limit: Duration) -> Result<Secret, Er
     let mut command = Command::new(name);
     command.args(arguments).env_clear().current_dir("/").process_group(0).kill_on_drop(true);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.envs(PASSED_ON.iter().filter_map(|name| Some((name, variable(name)?))));
+    command.envs(passed_on(&[]));
     let shown = printable(name);
     let mut child = command.spawn().map_err(|error| {
         Error::configuration(format!("cannot run {shown}: {error}"), "name an installed program by its whole path")
@@ -70,7 +52,8 @@ async fn output_within(program: &[String], limit: Duration) -> Result<Secret, Er
         // What it says may well hold what it was to print.
         let words = complained.map_or(0, |text| text.expose().len());
         let message = format!("{shown} failed ({status}) with {words} bytes of complaint");
-        return Err(Error::configuration(message, format!("run it by hand: {}", printable(&program.join(" ")))));
+        // Its arguments may hold a secret, too, and this is written down.
+        return Err(Error::configuration(message, format!("run {shown} by hand, with its arguments")));
     }
     said.filter(|text| text.expose().len() as u64 <= MAX_OUTPUT).ok_or_else(|| {
         Error::configuration(
@@ -89,6 +72,7 @@ async fn text_of(pipe: Option<impl AsyncRead + Unpin>) -> Option<Secret> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::system::passed_on::PASSED_ON;
 
     async fn sh(script: &str, limit: Duration) -> Result<Secret, Error> {
         output_within(&["/bin/sh".into(), "-c".into(), script.into()], limit).await
@@ -106,7 +90,8 @@ mod tests {
     #[tokio::test]
     async fn what_fails_is_told_without_its_words() {
         let error = sh("echo hunter2; echo hunter2 >&2; exit 3", LIMIT).await.unwrap_err();
-        assert!(error.to_string().contains("status: 3") && !error.to_string().contains("hunter2"), "{error}");
+        assert!(error.to_string().contains("status: 3") && error.hint().contains("/bin/sh"), "{}", error.text());
+        assert!(!format!("{} {error:?}", error.text()).contains("hunter2"), "{}", error.text());
         let missing = output_within(&["/no/such/program".into()], LIMIT).await.unwrap_err();
         assert!(missing.hint().contains("whole path"), "{}", missing.text());
         assert!(sh("head -c 70000 /dev/zero | tr '\\0' x", LIMIT).await.is_err());

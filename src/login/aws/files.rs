@@ -1,5 +1,8 @@
 //! `~/.aws/config` and `~/.aws/credentials` as the AWS CLI reads them: sections of `key = value` lines.
 //!
+//! Its parser (Python's `RawConfigParser` as it comes) knows comments of whole lines alone: what follows a value's blank
+//! and `;` or `#` belongs to it, as in `credential_process = sh -c "a ; b"`. It takes a colon for an equals sign.
+//!
 //! Not read: what a line further indented than its key adds to it, which is how settings of services are nested.
 
 use std::collections::BTreeMap;
@@ -63,9 +66,9 @@ impl<'a> Files<'a> {
             if key_at.is_some_and(|at| indent > at) {
                 continue;
             }
-            if let (Some((key, value)), Some(section)) = (plain.split_once('='), section.as_deref_mut()) {
+            if let (Some((key, value)), Some(section)) = (plain.split_once(['=', ':']), section.as_deref_mut()) {
                 key_at = Some(indent);
-                section.insert(key.trim().to_ascii_lowercase(), without_comment(value));
+                section.insert(key.trim().to_ascii_lowercase(), value.trim());
             }
         }
     }
@@ -77,19 +80,25 @@ enum Group {
     SsoSession,
 }
 
-/// A comment begins with a blank and `#` or `;`.
-fn without_comment(value: &str) -> &str {
-    let ends = [" #", " ;", "\t#", "\t;"].iter().filter_map(|mark| value.find(mark));
-    value[..ends.min().unwrap_or(value.len())].trim()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn a_comment_is_a_line_of_its_own_as_to_the_aws_cli() {
+        // What botocore 1.x makes of the same text, tried by its `load_config`.
+        let config = "[default]\nregion = eu-west-1 # near\n[profile a] ; mine\ncredential_process = sh -c \"a ; b\"\n\
+                      x = 1\t;c\n; whole\n  # whole\nrole_arn: arn:aws:x\n";
+        let files = Files::read(config, "");
+        assert_eq!(files.profile("default").unwrap()["region"], "eu-west-1 # near");
+        let a = [("credential_process", "sh -c \"a ; b\""), ("role_arn", "arn:aws:x"), ("x", "1\t;c")];
+        let read: Vec<(&str, &str)> = files.profile("a").unwrap().iter().map(|(k, v)| (k.as_str(), *v)).collect();
+        assert_eq!(read, a);
+    }
+
+    #[test]
     fn both_files_are_one_and_the_credentials_win() {
-        let config = "[default]\nregion = eu-west-1 # near\n[profile \"a b\"]\n  Region=us-east-1\n  role_arn = r#1\n\
+        let config = "[default]\nregion = eu-west-1\n[profile \"a b\"]\n  Region=us-east-1\n  role_arn = r#1\n\
                       s3 =\n    region = nested\n[sso-session corp]\nsso_region = us-west-2\n[plugins]\nregion = x\n\
                       [profile work] ; mine\naws_access_key_id = old\n";
         let credentials =

@@ -234,7 +234,7 @@ impl Aws {
         let Some(file) = recipe.token().map(|token| token.file.clone()) else { return Ok(recipe) };
         let read = match &recipe.base {
             Base::Sso(sso) => sso.take_token(environment.file(&file, Readers::OwnerAlone).await?)?,
-            _ => jwt::bare(&environment.private_file(&file).await?),
+            _ => jwt::bare(&environment.token_file(&file).await?),
         };
         if let Some(token) = recipe.token() {
             token.text = Some(read);

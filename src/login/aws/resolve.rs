@@ -4,7 +4,7 @@ use super::instance::Instance;
 use super::keys::{Given, Keys};
 use super::recipe::{Base, Recipe, Role, Token};
 use crate::access::Need;
-use crate::aws::{Address, CallError, Refusal, SigningClock};
+use crate::aws::{Address, CallError, Refusal, Seen, SigningClock};
 use crate::error::Error;
 use crate::login::AccessRequest;
 use crate::ports::Route;
@@ -54,18 +54,13 @@ impl Places {
             let (client, seen) = address.client(ask.http, Some(keys.signer()));
             let call = client.assume_role().role_arn(&role.arn).role_session_name(role.session_name());
             let call = call.set_external_id(role.external_id.clone()).set_duration_seconds(role.seconds);
-            let given: Result<Given, CallError> =
-                call.send().await.map(|answer| answer.credentials().cloned()).map_err(CallError::from);
-            (given, seen)
+            (call.send().await.map(|answer| answer.credentials().cloned()).map_err(CallError::from), seen)
         };
         let (mut given, mut seen) = assume().await;
         if given.is_err() && address.learns_the_time(&seen) {
             (given, seen) = assume().await;
         }
-        match given {
-            Ok(given) => Keys::from_sts(given, &address.host()),
-            Err(error) => Err(either(address.refusal(&seen, &error, Need::AwsKeys))),
-        }
+        taken(given, &seen, &address, Need::AwsKeys)
     }
 
     async fn web_identity(&self, role: &Role, token: &Token, ask: &AccessRequest<'_>) -> Result<Keys, Error> {
@@ -74,12 +69,8 @@ impl Places {
         let call = client.assume_role_with_web_identity().role_arn(&role.arn).role_session_name(role.session_name());
         let token = token.text.as_ref().map(|text| text.expose().to_owned());
         let call = call.set_web_identity_token(token).set_duration_seconds(role.seconds);
-        let given: Result<Given, CallError> =
-            call.send().await.map(|answer| answer.credentials().cloned()).map_err(CallError::from);
-        match given {
-            Ok(given) => Keys::from_sts(given, &address.host()),
-            Err(error) => Err(either(address.refusal(&seen, &error, Need::WebIdentity))),
-        }
+        let given = call.send().await.map(|answer| answer.credentials().cloned()).map_err(CallError::from);
+        taken(given, &seen, &address, Need::WebIdentity)
     }
 }
 
@@ -105,9 +96,10 @@ async fn printed(command: &[String], recipe: &Recipe, ask: &AccessRequest<'_>) -
     }
 }
 
-/// There is one recipe: no other access to try.
-fn either(refusal: Refusal) -> Error {
-    match refusal {
-        Refusal::Access(error) | Refusal::Request(error) => error,
+/// The keys out of an answer of `address`. Where they are refused, there is one recipe: no other access to try.
+fn taken(given: Result<Given, CallError>, seen: &Seen, address: &Address, need: Need) -> Result<Keys, Error> {
+    match given.map_err(|error| address.refusal(seen, &error, need)) {
+        Ok(given) => Keys::from_sts(given, &address.host()),
+        Err(Refusal::Access(error) | Refusal::Request(error)) => Err(error),
     }
 }

@@ -25,9 +25,19 @@ pub(super) const NAMES: &[&str] = &["assume-role", "web-identity", "session-toke
 impl Operation {
     /// `aws`: whether it is AWS itself that is asked.
     pub(super) fn new(settings: &Settings, aws: bool) -> Result<Operation, Error> {
+        let operation = settings.text("operation").unwrap_or(NAMES[0]);
+        for (key, fits, of) in [
+            ("external_id", operation == "assume-role", "assume-role"),
+            ("session_name", operation != "session-token", "a role or a federation token"),
+        ] {
+            if settings.text(key).is_some() && !fits {
+                let message = format!("{key} belongs to {of}: {operation} takes none");
+                return Err(settings.refuse(key, message, format!("leave out {key}")));
+            }
+        }
         let session_name = session_name(settings)?;
         let external_id = settings.text("external_id").map(str::to_owned);
-        match settings.text("operation").unwrap_or(NAMES[0]) {
+        match operation {
             "session-token" => {
                 without_role(settings, "session-token")?;
                 for key in ["bucket", "statements"] {

@@ -61,6 +61,26 @@ fn a_federation_token_without_a_policy_could_do_nothing_and_is_refused() {
 }
 
 #[test]
+fn settings_that_an_operation_does_not_take_are_refused_with_their_line() {
+    let (external_id, session_name, bucket) = (("external_id", "x"), ("session_name", "ada"), ("bucket", "my-bucket"));
+    for (operation, more, taken, refused) in [
+        ("assume-role", ROLE, &[external_id, session_name][..], &[][..]),
+        ("web-identity", ROLE, &[session_name], &[external_id]),
+        ("federation-token", bucket, &[session_name], &[external_id]),
+        ("session-token", ("region", "us-east-1"), &[], &[external_id, session_name]),
+    ] {
+        for setting in taken {
+            assert!(build(&[("operation", operation), more, *setting]).is_ok(), "{operation} {setting:?}");
+        }
+        for setting in refused {
+            let error = build(&[("operation", operation), more, *setting]).unwrap_err();
+            let leave_out = format!("leave out {} (/c:7)", setting.0);
+            assert!(error.hint().contains(&leave_out), "{operation}: {}", error.text());
+        }
+    }
+}
+
+#[test]
 fn a_role_of_aws_is_an_arn_with_an_account_and_any_other_is_the_issuers_word() {
     for operation in ["assume-role", "web-identity"] {
         let operation = ("operation", operation);

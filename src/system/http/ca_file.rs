@@ -1,12 +1,12 @@
 //! A CA file: the PEM that a route trusts besides the system's roots. All of its certificates hold, or none.
 
 use crate::error::Error;
+use crate::system::ownership;
 use reqwest::Certificate;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 const MAX: u64 = 4 * 1024 * 1024;
@@ -18,14 +18,14 @@ pub(super) fn read(file: &Path) -> Result<Vec<u8>, Error> {
     let failed =
         |error: std::io::Error| Error::configuration(format!("cannot read ca_file {}: {error}", file.display()), FIX);
     let refused = |what: &str| Err(Error::configuration(format!("ca_file {} {what}", file.display()), FIX));
-    // Without O_NONBLOCK a fifo would be waited for.
-    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let opened = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(file).map_err(failed)?;
-    if !opened.metadata().map_err(failed)?.is_file() {
+    let opened = ownership::open(file).map_err(failed)?;
+    if !opened.meta.is_file() {
         return refused("is no regular file");
     }
+    // Who can write to it can be the issuer.
+    opened.only_ours(file)?;
     let mut pem = Vec::new();
-    opened.take(MAX + 1).read_to_end(&mut pem).map_err(failed)?;
+    opened.file.take(MAX + 1).read_to_end(&mut pem).map_err(failed)?;
     match pem.len() as u64 {
         0 => refused("is empty"),
         length if length > MAX => refused("is larger than 4 MiB"),
@@ -64,4 +64,26 @@ pub(super) fn certificates(file: &Path, pem: &[u8]) -> Result<Vec<Certificate>, 
         return Err(broken(all.len() + 1, format!("{announced} begin, {} can be read", all.len())));
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn s20_a_ca_file_that_others_could_write_or_exchange_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("ca.pem");
+        std::fs::write(&file, "pem").unwrap();
+        let chmod = |path: &Path, mode| set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        chmod(&file, 0o644);
+        assert_eq!(read(&file).unwrap(), b"pem");
+        chmod(&file, 0o646);
+        assert_eq!(read(&file).unwrap_err().hint(), format!("chmod go-w {}", file.display()));
+        chmod(&file, 0o644);
+        chmod(home.path(), 0o757);
+        assert_eq!(read(&file).unwrap_err().hint(), format!("chmod go-w {}", home.path().display()));
+    }
 }

@@ -8,11 +8,12 @@ mod way;
 use crate::error::Error;
 use crate::ports::{Http, Later, Request, Response, Route, SendError};
 use crate::secret::Secret;
-use crate::worker::Worker;
+use crate::system::reading::Reading;
 use judge::To;
 use recent::Recent;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Proxy, redirect};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use way::{EnvironmentProxies, Way};
@@ -29,8 +30,8 @@ pub struct Network {
     /// come and go with the config of a daemon that stays.
     clients: Mutex<Recent<Kind, Made>>,
     proxies: EnvironmentProxies,
-    /// Certificates are read on a thread of its own: a disk that hangs stops no answer from memory.
-    worker: Worker,
+    /// A disk that hangs stops no answer from memory, and no issuer with another CA file.
+    files: Reading,
 }
 
 /// What makes a client another one: what one issuer's is told to trust is trusted for no other's.
@@ -52,8 +53,8 @@ struct Made {
 
 impl Default for Network {
     fn default() -> Network {
-        let worker = Worker::new("certificates");
-        Network { clients: Mutex::default(), proxies: EnvironmentProxies::default(), worker }
+        let files = Reading::new("certificates");
+        Network { clients: Mutex::default(), proxies: EnvironmentProxies::default(), files }
     }
 }
 
@@ -91,7 +92,9 @@ impl Network {
             return Ok(made.client.clone());
         }
         let wanted = kind.clone();
-        let made = self.worker.run(CONNECT_LIMIT, move || make(&wanted, known)).await;
+        // Without a CA file the system's are read, wherever they are.
+        let place = kind.route.ca_file.as_deref().unwrap_or(Path::new(""));
+        let made = self.files.run(place, CONNECT_LIMIT, move || make(&wanted, known)).await;
         let stuck = |_| SendError::Setup(Error::unavailable("the certificates could not be read within 5 s"));
         let made = made.map_err(stuck)?.map_err(SendError::Setup)?;
         self.clients().keep(kind.clone(), made.clone());

@@ -13,7 +13,12 @@ impl Environment for Home {
     }
     fn file<'a>(&'a self, path: &'a Path, readers: Readers) -> Later<'a, Result<Option<Secret>, Error>> {
         let path = path.to_str().unwrap();
-        assert_eq!(readers == Readers::Anyone, path == "~/.aws/config", "{path}");
+        let expected = match path {
+            CONFIG => Readers::Anyone,
+            MOUNTED => Readers::AsMounted,
+            _ => Readers::OwnerAlone,
+        };
+        assert_eq!(readers, expected, "{path}");
         Box::pin(std::future::ready(Ok(self.0.get(path).map(Secret::new))))
     }
     fn output<'a>(&'a self, program: &'a [String]) -> Later<'a, Result<Secret, Error>> {
@@ -24,6 +29,7 @@ impl Environment for Home {
 
 const CONFIG: &str = "~/.aws/config";
 const CREDENTIALS: &str = "~/.aws/credentials";
+const MOUNTED: &str = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token";
 
 pub(super) fn home(config: &str) -> Home {
     let keys = "[base]\naws_access_key_id = AKIABASE\naws_secret_access_key = marker\n";
@@ -54,6 +60,15 @@ fn a_profile_is_followed_to_the_keys_at_its_end() {
     assert!(login.asks_issuer(&secret) && !login.asks_issuer(&read("base", &home(config)).unwrap()));
     assert_eq!(read("dev", &home(&format!("{config}[profile other]\nregion = x\n"))).unwrap(), secret);
     assert_ne!(read("dev", &home(&config.replace("r-hub", "r-hub-2"))).unwrap(), secret);
+}
+
+#[test]
+fn a_web_identitys_token_may_be_one_that_was_mounted_for_us() {
+    let mut home = home(&format!("[profile pod]\nrole_arn = r\nweb_identity_token_file = {MOUNTED}\n"));
+    let token = crate::jwt::tests::token(r#"{"sub":"ada"}"#);
+    home.0.insert(MOUNTED, token.clone());
+    let mut recipe = unpack(&read("pod", &home).unwrap()).unwrap();
+    assert_eq!(recipe.token().unwrap().text.as_ref().unwrap().expose(), token);
 }
 
 #[test]
