@@ -16,12 +16,14 @@ mod sts;
 #[cfg(test)]
 mod tests;
 mod token;
+mod traffic;
 mod urs;
 mod user_tokens;
 mod world;
 
 pub use behaviour::{Behaviour, Gate};
 pub use log::Logged;
+pub use traffic::{Exchange, Fate};
 pub use world::Issued;
 
 use crate::ports::Clock;
@@ -147,6 +149,11 @@ impl Standin {
         self.world.log.wait_for(path, n).await;
     }
 
+    /// What came of every request, in the order of arrival.
+    pub fn traffic(&self) -> Vec<Exchange> {
+        self.world.traffic.all()
+    }
+
     /// Every set of credentials given out, in order; one that is repeated stands here once.
     pub fn issued(&self) -> Vec<Issued> {
         self.world.state().issued.clone()
@@ -243,11 +250,14 @@ async fn converse(stream: TcpStream, world: Arc<World>) {
 async fn respond(request: Request<Incoming>, world: &World) -> io::Result<Response<Body>> {
     let request = Logged::read(request).await;
     let behaviour = world.behaviour_for(&request.path);
+    let mut exchange = world.begin(&request.path);
     world.log.push(request.clone());
-    let behaviour = behaviour.ready().await?;
+    let behaviour = behaviour.ready().await.inspect_err(|_| exchange.fate = Fate::Badly)?;
     let ask = Ask::new(world, &request, &behaviour);
     let issuer = ISSUERS.iter().find(|(below, _)| request.path.starts_with(below)).map(|(_, issuer)| *issuer);
     let answer = issuer.map_or_else(Answer::not_deployed, |issuer| behaviour.answer(issuer, &ask));
     behaviour.let_go().await;
+    let well = answer.status == 200 && matches!(behaviour, Behaviour::Normal);
+    exchange.fate = if well { Fate::Well } else { Fate::Badly };
     Ok(answer.dated(ask.now()).into())
 }
