@@ -1,6 +1,8 @@
 //! The daemon: HTTP/1 on a Unix socket in front of the broker. Its listeners and its end come from outside.
 
 mod client;
+mod connection;
+mod idle;
 mod reply;
 mod routes;
 mod serve;

@@ -1,31 +1,25 @@
-//! The accept loop: a permit, a connection, a look at the peer's uid, hyper. Whatever a client does costs only itself.
+//! The accept loop: a permit, a connection, a look at the peer's uid. Whatever a client does costs only itself.
 
+use super::connection::Connection;
+use super::idle::Idle;
 use super::routes::Routes;
 use super::socket::Socket;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, watch};
 
 /// Serves connections, as many at once as there are permits.
 #[derive(Debug)]
 pub(super) struct Server {
     routes: Arc<Routes>,
     permits: Arc<Semaphore>,
-    connections: GracefulShutdown,
+    idle: Arc<Idle>,
+    /// Tells connections to end. Each holds a receiver: when all are gone, so are the connections.
+    end: watch::Sender<bool>,
 }
 
-/// To send a request's head. (Without a timer hyper's limit is inactive.)
-const HEAD: Duration = Duration::from_secs(2);
-const MAX_HEAD: usize = 8 * 1024;
-const MAX_HEADERS: usize = 32;
-/// For one connection, its wait for a flight included.
-const CONNECTION: Duration = Duration::from_secs(120);
 /// After a failed accept: descriptors may be out, and a loop without this would spin.
 const BREATHER: Duration = Duration::from_millis(50);
 /// Descriptors that are not connections: files, keyring, issuers.
@@ -40,7 +34,7 @@ impl Server {
 
     pub(super) fn new(routes: Arc<Routes>, room: usize) -> Server {
         let permits = Arc::new(Semaphore::new(room));
-        Server { routes, permits, connections: GracefulShutdown::new() }
+        Server { routes, permits, idle: Arc::default(), end: watch::Sender::new(false) }
     }
 
     pub(super) async fn accept_until(&self, socket: &Socket, end: impl Future<Output = ()>) {
@@ -48,7 +42,7 @@ impl Server {
         loop {
             // The permit comes first: at the limit nothing is accepted, and nobody is turned away or spins.
             let next = async {
-                let permit = self.permits.clone().acquire_owned().await;
+                let permit = self.permit().await;
                 (permit, socket.listener.accept().await)
             };
             let (permit, accepted) = tokio::select! {
@@ -76,7 +70,20 @@ impl Server {
 
     /// Lets connections finish; false if some were still open after `limit`.
     pub(super) async fn drain(self, limit: Duration) -> bool {
-        tokio::time::timeout(limit, self.connections.shutdown()).await.is_ok()
+        self.end.send_replace(true);
+        tokio::time::timeout(limit, self.end.closed()).await.is_ok()
+    }
+
+    /// At the limit the connection that is idle for longest gives its place, one at a time: so there is always one for
+    /// who comes next, unless all are being answered.
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, AcquireError> {
+        if let Ok(permit) = self.permits.clone().try_acquire_owned() {
+            return Ok(permit);
+        }
+        self.idle.make_room();
+        let permit = self.permits.clone().acquire_owned().await;
+        self.idle.has_room();
+        permit
     }
 
     fn serve(&self, stream: UnixStream, permit: OwnedSemaphorePermit) {
@@ -87,20 +94,13 @@ impl Server {
             _ => return,
         }
         let routes = self.routes.clone();
-        let service = service_fn(move |request| {
+        let answer = move |request| {
             let routes = routes.clone();
             async move { routes.answer(request).await }
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD)
-            .max_buf_size(MAX_HEAD)
-            .max_headers(MAX_HEADERS)
-            .serve_connection(TokioIo::new(stream), service);
-        let watched = self.connections.watch(connection);
+        };
+        let connection = Connection { answer, idle: self.idle.clone(), end: self.end.subscribe() };
         tokio::spawn(async move {
-            // An error is a client that left or talked nonsense: it has no one to be told to.
-            let _ = tokio::time::timeout(CONNECTION, watched).await;
+            connection.serve(stream).await;
             drop(permit);
         });
     }

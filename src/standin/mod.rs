@@ -17,6 +17,7 @@ mod sts;
 #[cfg(test)]
 mod tests;
 mod token;
+mod traffic;
 mod urs;
 mod user_tokens;
 mod world;
@@ -24,6 +25,7 @@ mod world;
 pub use behaviour::{Behaviour, Gate};
 pub use line::End;
 pub use log::Logged;
+pub use traffic::{Exchange, Fate};
 pub use world::Issued;
 
 use crate::ports::Clock;
@@ -34,7 +36,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
-use line::{Fate, Line};
+use line::Line;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -150,6 +152,11 @@ impl Standin {
         self.world.log.wait_for(path, n).await;
     }
 
+    /// What came of every request, in the order of arrival.
+    pub fn traffic(&self) -> Vec<Exchange> {
+        self.world.traffic.all()
+    }
+
     /// Every set of credentials given out, in order; one that is repeated stands here once.
     pub fn issued(&self) -> Vec<Issued> {
         self.world.state().issued.clone()
@@ -247,21 +254,24 @@ async fn serve(listener: TcpListener, world: Arc<World>) {
 
 /// Every request of one connection. An error closes it, which is what some behaviours want.
 async fn converse(stream: TcpStream, world: Arc<World>) {
-    let fate = Fate::default();
+    let fate = line::Fate::default();
     let service = service_fn(|request| respond(request, &world, &fate));
     let line = TokioIo::new(Line::new(stream, fate.clone()));
     let _ = http1::Builder::new().serve_connection(line, service).await;
 }
 
-async fn respond(request: Request<Incoming>, world: &World, fate: &Fate) -> io::Result<Response<Body>> {
+async fn respond(request: Request<Incoming>, world: &World, fate: &line::Fate) -> io::Result<Response<Body>> {
     let request = Logged::read(request).await;
     let behaviour = world.behaviour_for(&request.path);
+    let mut exchange = world.begin(&request.path);
     world.log.push(request.clone());
-    let behaviour = behaviour.ready().await?;
+    let behaviour = behaviour.ready().await.inspect_err(|_| exchange.fate = Fate::Badly)?;
     let ask = Ask::new(world, &request, &behaviour);
     let issuer = ISSUERS.iter().find(|(below, _)| request.path.starts_with(below)).map(|(_, issuer)| *issuer);
     let answer = issuer.map_or_else(Answer::not_deployed, |issuer| behaviour.answer(issuer, &ask));
     behaviour.let_go().await;
     behaviour.torn().into_iter().for_each(|torn| fate.decide(torn));
+    let well = answer.status == 200 && matches!(behaviour, Behaviour::Normal);
+    exchange.fate = if well { Fate::Well } else { Fate::Badly };
     Ok(answer.dated(ask.now()).into())
 }

@@ -4,6 +4,7 @@ use super::behaviour::Behaviour;
 use super::log::{Log, Logged};
 use super::people::People;
 use super::token;
+use super::traffic::{InHand, Traffic};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use jiff::Timestamp;
@@ -32,6 +33,7 @@ pub(super) struct World {
     /// Where Earthdata Login is, to which TEA and Cumulus send: here, or at another stand-in.
     pub(super) urs: String,
     pub(super) log: Log,
+    pub(super) traffic: Traffic,
     clock: Arc<Clock>,
     manners: Mutex<Manners>,
     /// Held for look-ups, never across an await. Stand-ins that share it are one organisation's.
@@ -80,13 +82,21 @@ static ISSUED: AtomicU64 = AtomicU64::new(1);
 impl World {
     pub(super) fn new(origin: String, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> World {
         let (urs, clock) = (format!("{origin}/urs"), Arc::new(clock));
-        World { origin, urs, log: Log::new(), clock, manners: Mutex::default(), state: Arc::default() }
+        World {
+            origin,
+            urs,
+            log: Log::new(),
+            traffic: Traffic::default(),
+            clock,
+            manners: Mutex::default(),
+            state: Arc::default(),
+        }
     }
 
     /// One at another origin that knows and gives out the same, and sends to this one's Earthdata Login.
     pub(super) fn beside(&self, origin: String) -> World {
         let (urs, clock, state) = (self.urs.clone(), self.clock.clone(), self.state.clone());
-        World { origin, urs, log: Log::new(), clock, manners: Mutex::default(), state }
+        World { origin, urs, log: Log::new(), traffic: Traffic::default(), clock, manners: Mutex::default(), state }
     }
 
     pub(super) fn manners(&self) -> MutexGuard<'_, Manners> {
@@ -95,6 +105,11 @@ impl World {
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// A request is in hand until this is dropped.
+    pub(super) fn begin(&self, path: &str) -> InHand<'_> {
+        self.traffic.begin(path, &*self.clock)
     }
 
     /// Takes what was said for the next request, else what was said for all.

@@ -33,6 +33,11 @@ impl Issuer {
         Issuer { standin, runtime }
     }
 
+    /// Another issuer, for the same people.
+    pub(crate) fn beside(&self) -> Standin {
+        self.runtime.block_on(self.standin.start_beside()).unwrap()
+    }
+
     /// Waits, for as long as a test may take, until `count` requests for `path` have come.
     #[track_caller]
     pub(crate) fn wait_for(&self, path: &str, count: usize) {
