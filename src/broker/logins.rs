@@ -19,6 +19,9 @@ pub struct StoredLogin {
     pub version: String,
     /// Random, new with every sign-in and kept by rotations: cached credentials depend on it.
     pub session: String,
+    /// The origin that the person gave it for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_to: Option<String>,
     #[serde(serialize_with = "Secret::serialize_exposed")]
     pub secret: Secret,
 }
@@ -26,13 +29,18 @@ pub struct StoredLogin {
 impl StoredLogin {
     /// What a person just gave.
     pub fn signed_in(kind: &str, secret: Secret) -> StoredLogin {
-        StoredLogin { kind: kind.to_owned(), version: fresh(), session: fresh(), secret }
+        StoredLogin { kind: kind.to_owned(), version: fresh(), session: fresh(), given_to: None, secret }
+    }
+
+    /// The same, for this issuer and no other.
+    pub fn for_issuer(self, given_to: Option<String>) -> StoredLogin {
+        StoredLogin { given_to, ..self }
     }
 
     /// What was read from the place that the config names: another secret there is another sign-in.
     fn elsewhere(kind: &str, secret: Secret, key: &SealingKey) -> StoredLogin {
         let mac = mac(key, &secret);
-        StoredLogin { kind: kind.to_owned(), version: mac.clone(), session: mac, secret }
+        StoredLogin { kind: kind.to_owned(), version: mac.clone(), session: mac, given_to: None, secret }
     }
 
     /// The same session with the secret that the issuer gave in exchange.
@@ -143,8 +151,16 @@ impl Inner {
     }
 
     async fn kept_login(&self, entry: &LoginEntry) -> Result<StoredLogin, Error> {
-        let stored = self.stored_login(&entry.name).await?;
-        stored.filter(|stored| stored.kind == entry.kind.name).ok_or_else(|| not_signed_in(&entry.name))
+        let stored = self.stored_login(&entry.name).await?.filter(|stored| stored.kind == entry.kind.name);
+        let stored = stored.ok_or_else(|| not_signed_in(&entry.name))?;
+        match (&stored.given_to, entry.login.given_to()) {
+            (Some(then), Some(now)) if *then != now => {
+                let message =
+                    format!("the secret of {} was given to {then}, and the config now names {now}", entry.name);
+                Err(Error::sign_in(&entry.name, message))
+            }
+            _ => Ok(stored),
+        }
     }
 
     async fn key(&self) -> Result<SealingKey, Error> {

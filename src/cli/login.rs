@@ -66,7 +66,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
         try_out(&broker, &entry, &mut secret, &outside).await.map_err(|error| told_of(&entry, error))?
     };
 
-    let stored = StoredLogin::signed_in(entry.kind.name, secret.clone());
+    let stored = StoredLogin::signed_in(entry.kind.name, secret.clone()).for_issuer(entry.login.given_to());
     if entry.login.elsewhere().is_some() {
         broker.forgive_login(&entry.name).await;
         told(hand_in(context, &entry.name, None).await);

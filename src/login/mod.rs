@@ -10,10 +10,11 @@ use crate::credentials::written;
 use crate::error::Error;
 use crate::ports::{Environment, Http, Later, Moment, Prompt};
 use crate::secret::Secret;
-use crate::settings::{Key, Settings};
+use crate::settings::{Key, Settings, is_loopback};
 use jiff::Timestamp;
 use std::fmt::Debug;
 use std::sync::Arc;
+use url::Url;
 
 /// Every kind of login.
 pub const KINDS: &[Kind] = &[earthdata::KIND, keycloak::KIND, token::KIND, aws::KIND];
@@ -53,6 +54,12 @@ pub trait Login: Debug + Send + Sync {
     /// anything is sent.
     fn rotates(&self, _: &Secret) -> bool {
         false
+    }
+
+    /// The origin of the issuer that the secret is given to, where the config can name another: a secret that was typed for
+    /// one is not shown to the next.
+    fn given_to(&self) -> Option<String> {
+        None
     }
 
     /// Where the secret rests if not in the keyring. Such a secret is read anew for each flight and never rotates.
@@ -143,6 +150,11 @@ impl About {
         };
         Some(format!("the sign-in of {login} ends {in_words}, at {}: valetkey login {login}", written(end)))
     }
+}
+
+/// For [`Login::given_to`]. This machine's own ports change hands by the minute, and only its user names them.
+fn origin(url: &Url) -> Option<String> {
+    (!is_loopback(url)).then(|| url.origin().ascii_serialization())
 }
 
 fn no_netrc(kind: &str) -> Error {

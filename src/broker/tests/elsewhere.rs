@@ -166,3 +166,24 @@ async fn s23_a_token_in_a_file_is_read_again_when_another_program_replaced_it() 
     assert_eq!(house.rig.standin.count("/apis"), 1);
     assert_eq!(house.rig.standin.count("/keycloak"), 1, "its refresh token is never spent");
 }
+
+#[tokio::test]
+async fn a_secret_that_was_typed_for_one_issuer_is_not_sent_to_the_next_that_the_config_names() {
+    let rig = Rig::new().await;
+    let config = |host: &str| {
+        let text = format!(
+            "[logins.l]\nkind = \"keycloak\"\ntoken_url = \"https://{host}/token\"\nusername = \"ada\"\n\
+             [profiles.p]\nprovider = \"cray\"\nlogin = \"l\"\ngateway = \"{}\"\n",
+            rig.standin.url("")
+        );
+        rig.config_of(&text)
+    };
+    let entry = config("sso.invalid").login("l").unwrap().clone();
+    let secret = Secret::new(r#"{"password":{"username":"ada","password":"pw"}}"#);
+    rig.keyring.put("l", &StoredLogin::signed_in("keycloak", secret).for_issuer(entry.login.given_to()));
+    let error = rig.with(config("other.invalid"), Manner::Daemon).credentials("p", 0).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::LoginRequired, "{}", error.text());
+    assert!(error.to_string().contains("https://sso.invalid") && error.hint().contains("valetkey login l"));
+    let same = rig.with(config("sso.invalid"), Manner::Daemon).credentials("p", 0).await.unwrap_err();
+    assert_eq!(same.kind(), Kind::Unavailable, "asked, and not there: {}", same.text());
+}

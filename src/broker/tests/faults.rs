@@ -288,7 +288,7 @@ async fn f30_an_issuer_of_shorter_lives_than_asked_is_not_asked_in_a_loop() {
             broker.settle(LONGEST_WAIT).await;
             rig.clock.advance(1);
         }
-        // Renewed when a fifth to a third of each is over, and never sooner than a quarter of it after the last.
-        assert!((10..=41).contains(&rig.asked()), "{} requests in ten lives of {life} s", rig.asked());
+        // Renewed when a fifth to a third of each is over.
+        assert!((10..=51).contains(&rig.asked()), "{} requests in ten lives of {life} s", rig.asked());
     }
 }

@@ -3,7 +3,7 @@
 
 mod urs;
 
-use super::{About, Access, AccessRequest, Elsewhere, Granted, Kind, Login, SignIn, Source};
+use super::{About, Access, AccessRequest, Elsewhere, Granted, Kind, Login, SignIn, Source, origin};
 use crate::access::Need;
 use crate::credentials::written;
 use crate::error::Error;
@@ -113,6 +113,10 @@ impl Login for Earthdata {
 
     fn asks_issuer(&self, secret: &Secret) -> bool {
         matches!(unpack(secret), Stored::Password(_))
+    }
+
+    fn given_to(&self) -> Option<String> {
+        origin(&self.urs)
     }
 
     fn elsewhere(&self) -> Option<&dyn Elsewhere> {

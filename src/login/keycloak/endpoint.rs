@@ -35,6 +35,11 @@ impl Endpoint {
         Ok(Endpoint { token_url, issuer, route: settings.route() })
     }
 
+    /// One of the two, of one and the same host: see [`Endpoint::same_place`].
+    pub(super) fn url(&self) -> Option<&Url> {
+        self.token_url.as_ref().or(self.issuer.as_ref())
+    }
+
     pub(super) async fn token_url(&self, http: &Arc<dyn Http>) -> Result<Url, Error> {
         match &self.token_url {
             Some(url) => Ok(url.clone()),

@@ -6,7 +6,7 @@ mod endpoint;
 #[cfg(test)]
 mod tests;
 
-use super::{About, Access, AccessRequest, Granted, Kind, Login, SignIn, Source};
+use super::{About, Access, AccessRequest, Granted, Kind, Login, SignIn, Source, origin};
 use crate::access::Need;
 use crate::error::Error;
 use crate::jwt;
@@ -246,6 +246,10 @@ impl Login for Keycloak {
 
     fn rotates(&self, secret: &Secret) -> bool {
         matches!(serde_json::from_str(secret.expose()), Ok(Stored::Refresh(_)))
+    }
+
+    fn given_to(&self) -> Option<String> {
+        self.endpoint.url().filter(|_| self.grant != Grant::Token).and_then(origin)
     }
 
     fn about(&self, secret: &Secret) -> About {
