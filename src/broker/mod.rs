@@ -108,6 +108,9 @@ struct State {
     troubles: BTreeMap<&'static str, String>,
 }
 
+/// At the end what was issued is written: one step of the disk's.
+const LAST_WRITES: Duration = Duration::from_secs(2);
+
 /// More would mean a loop, not a herd.
 const MOST_WAITERS: usize = 4096;
 
@@ -346,6 +349,7 @@ impl Broker {
             state.slots.values().for_each(Slot::cancel);
         }
         self.0.wake.notify_one();
+        self.settle(LAST_WRITES).await;
         let mut rotations = self.0.rotations.subscribe();
         let _ = rotations.wait_for(|count| *count == 0).await;
     }

@@ -196,8 +196,9 @@ impl Slot {
         of_itself.map_or(Duration::ZERO, |record| record.rest_unasked(now))
     }
 
+    /// Ends the flight under way, but for one that has brought something home and is at its write.
     pub(super) fn cancel(&self) {
-        if let Some(flight) = &self.flight {
+        if let Some(flight) = self.flight.as_ref().filter(|flight| flight.outcome.borrow().is_none()) {
             flight.task.abort();
         }
     }
