@@ -141,7 +141,8 @@ pub trait Prompt: Debug + Send + Sync {
 impl dyn Environment + '_ {
     /// A file with a secret in it, which has to be there.
     pub async fn private_file(&self, path: &Path) -> Result<Secret, Error> {
-        let missing = || Error::disk("read", path, &std::io::ErrorKind::NotFound.into());
+        // As the OS says it of other files.
+        let missing = || Error::disk("read", path, &rustix::io::Errno::NOENT.into());
         self.file(path, Readers::OwnerAlone).await?.ok_or_else(missing)
     }
 }
