@@ -144,6 +144,18 @@ impl Error {
         self
     }
 
+    /// The same error with the profile that it is about.
+    #[must_use]
+    pub fn of_profile(mut self, profile: &str) -> Error {
+        let (Error::LoginRequired { message, .. }
+        | Error::Denied { message, .. }
+        | Error::Unavailable { message, .. }
+        | Error::Configuration { message, .. }
+        | Error::Protocol { message, .. }) = &mut self;
+        *message = format!("{profile}: {message}");
+        self
+    }
+
     /// The same error with the time after which it is asked again.
     pub fn retried_in(mut self, wait: Duration) -> Error {
         if let Error::Unavailable { retry_after, .. } = &mut self {

@@ -168,8 +168,15 @@ fn a_token_that_is_no_token_is_refused_and_the_good_one_stays() {
         assert!(bad.len() < 3 || !said.contains(bad), "{said}");
     }
     let unknown = Issuer::start().standin.mint_token("ada", 60);
-    refused(&place.login("earthdata", &unknown), 3);
+    let said = refused(&place.login("earthdata", &unknown), 3);
+    assert!(!said.contains("stored"), "it was only typed: {said}");
     refused(&place.login("earthdatum", "x"), 6);
+    let nobody = place.command(&["login", "earthdata"]);
+    let hint = stderr(&nobody).lines().last().unwrap_or_default().to_owned();
+    assert!(hint.contains("--from-file -") && hint.contains("--from-env"), "{hint}");
+    assert_eq!(nobody.status.code(), Some(6));
+    let netrc = refused(&place.command(&["login", "earthdata", "--from-netrc"]), 6);
+    assert!(netrc.contains("No such file or directory"), "{netrc}");
     credentials(&place.helper("podaac"));
 }
 

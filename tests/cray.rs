@@ -109,7 +109,7 @@ fn a_gateway_that_is_away_loses_no_login() {
     let (issuer, place) = added();
     issuer.standin.behave_once(Standin::CRAY, Behaviour::ServerError500);
     let said = good(&place.login("keycloak", PASSWORD));
-    assert!(said.contains("not tried at the issuer"), "{said}");
+    assert!(said.contains("tried with profile shasta: ") && !said.contains("not tried"), "{said}");
     credentials(&place.helper("shasta"));
 }
 
@@ -119,7 +119,7 @@ fn a_keycloak_that_is_away_loses_no_secret() {
     issuer.standin.add_client("admin-client", "client-secret");
     issuer.standin.behave_once(Standin::TOKEN, Behaviour::ServerError500);
     let said = good(&place.login("keycloak", "client-secret"));
-    assert!(said.contains("not tried at the issuer") && said.contains("500"), "{said}");
+    assert!(said.contains("could not be tried at the issuer: ") && said.contains("500"), "{said}");
     credentials(&place.helper("shasta"));
 }
 
@@ -161,4 +161,33 @@ fn settings_of_a_login_are_checked_before_anything_is_written() {
         assert!(!refused.status.success() && stderr(&refused).contains(said), "{set}: {}", stderr(&refused));
         assert_eq!(std::fs::read_to_string(place.config_file()).unwrap(), before, "{set}");
     }
+}
+
+#[test]
+fn configure_writes_the_others_where_a_profile_is_not_signed_in() {
+    let (issuer, place) = added();
+    place.ok(&["add", "earthdata", "podaac", "--endpoint", &issuer.standin.url(Standin::TEA)]);
+    let written = place.path().join(".aws/config");
+    for (words, there) in [(&["configure", "--dry-run"][..], false), (&["configure"], true), (&["configure"], true)] {
+        let done = place.command(words);
+        assert_eq!(done.status.code(), Some(3), "{}", stderr(&done));
+        let said = stderr(&done);
+        assert!(said.contains("shasta is not written: ") && said.contains("valetkey login keycloak"), "{said}");
+        assert_eq!(written.exists(), there);
+    }
+    let text = std::fs::read_to_string(&written).unwrap();
+    assert!(text.contains("[profile podaac]") && !text.contains("shasta"), "{text}");
+    good(&place.login("keycloak", PASSWORD));
+    place.ok(&["configure"]);
+    assert!(std::fs::read_to_string(&written).unwrap().contains("[profile shasta]"));
+}
+
+#[test]
+fn a_sign_in_at_a_browser_takes_no_secret_from_a_file() {
+    let (issuer, place) = added_with(&["--login-set", "grant=device"]);
+    let refused = common::refused(&place.login("keycloak", "x"), 6);
+    assert!(refused.contains("leave out --from-env and --from-file"), "{refused}");
+    let netrc = common::refused(&place.command(&["login", "keycloak", "--from-netrc"]), 6);
+    assert!(netrc.contains("a netrc has no entry") && !netrc.contains("cannot read"), "{netrc}");
+    assert_eq!(asked(&issuer), (0, 0));
 }

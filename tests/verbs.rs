@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{COMMAND, Issuer, Place, credentials, stderr};
+use common::{COMMAND, Issuer, Place, credentials, refused, stderr};
 use valetkey::standin::{Behaviour, Standin};
 
 fn stage(head: &str) -> (Issuer, Place, String) {
@@ -77,6 +77,7 @@ fn after_a_logout_nothing_is_given_out_and_nothing_is_sent() {
     assert_eq!(issuer.standin.requests().len(), asked);
     let twice = place.command(&["logout", "earthdata"]);
     assert!(twice.status.success(), "{}", stderr(&twice));
+    assert_eq!(stderr(&twice), "nobody was signed in as earthdata\n");
 }
 
 #[test]
@@ -138,4 +139,53 @@ fn a_password_without_a_profile_is_tried_at_its_own_issuer_and_a_wrong_one_not_k
     assert!(stderr(&signed_in).contains("signed in to shasta as ada"), "{}", stderr(&signed_in));
     assert!(stderr(&signed_in).contains("tried at its own issuer"), "{}", stderr(&signed_in));
     assert_eq!(issuer.standin.count(Standin::TOKEN), 2);
+}
+
+#[test]
+fn a_second_login_of_a_family_is_added_without_an_edit_by_hand() {
+    let place = Place::new();
+    place.configure("# mine\nkeyring = \"file\"\n");
+    place.ok(&["add", "podaac"]);
+    let first = std::fs::read_to_string(place.config_file()).unwrap();
+    let uat = "urs=https://uat.urs.earthdata.nasa.gov";
+    let second = place.command(&["add", "nsidc", "--login", "uat", "--login-set", uat]);
+    assert!(
+        stderr(&second).contains("profiles now name the login they had: podaac = earthdata\n"),
+        "{}",
+        stderr(&second)
+    );
+    let after = std::fs::read_to_string(place.config_file()).unwrap();
+    assert!(after.starts_with(first.trim_end()) && after.contains("[logins.uat]"), "{after}");
+    let third = refused(&place.command(&["add", "podaac"]), 6);
+    assert!(third.contains("valetkey add podaac NAME"), "{third}");
+    let listed = place.ok(&["list"]);
+    assert!(listed.lines().any(|line| line.starts_with("podaac") && line.contains("earthdata")), "{listed}");
+}
+
+#[test]
+fn a_profile_that_is_wrong_by_itself_does_not_keep_a_login_from_being_tried() {
+    let (issuer, place) = (Issuer::start(), Place::new());
+    let good = issuer.earthdata_config("keyring = \"file\"");
+    let gone = issuer.standin.url("/nothing-here");
+    place.configure(&format!("{good}\n[profiles.gone]\nprovider = \"earthdata\"\nendpoint = \"{gone}\"\n"));
+    let told = stderr(&place.login("earthdata", &issuer.standin.mint_token("ada", 3600)));
+    let (first, then) =
+        (told.find("tried with profile gone: "), told.find("tried with profile podaac: credentials until"));
+    assert!(first.is_some() && first < then && !told.contains("not tried"), "{told}");
+    assert!(told.contains("signed in to earthdata as ada"), "{told}");
+    let all = place.command(&["refresh"]);
+    assert!(stderr(&all).contains("error: gone: "), "{}", stderr(&all));
+}
+
+#[test]
+fn status_tells_the_socket_where_logins_rest_and_what_a_daemon_counts() {
+    let (_issuer, place, _) = stage("");
+    let none = refused(&place.command(&["status", "--metrics"]), 6);
+    assert!(none.contains("no daemon runs"), "{none}");
+    credentials(&place.helper("podaac"));
+    assert!(place.ok(&["status", "--metrics"]).ends_with("# EOF\n"));
+    let told = place.ok(&["status"]);
+    assert!(told.contains(&format!("socket   {}\n", place.socket().display())), "{told}");
+    let login = told.lines().find(|line| line.starts_with("earthdata")).unwrap();
+    assert!(login.contains(" file "), "{told}");
 }

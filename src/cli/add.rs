@@ -6,7 +6,7 @@ pub(super) use options::{given, with_kinds};
 
 use super::context::Context;
 use crate::access::Need;
-use crate::config::{Addition, Config, added};
+use crate::config::{Addition, Config, LoginEntry, added};
 use crate::error::Error;
 use crate::login;
 use crate::ports::Prompt;
@@ -83,12 +83,24 @@ pub(super) fn run(context: &Context, args: &Args, given: Vec<(String, String)>) 
     let need = (kind.build)(&read(kind, &settings, &blank, home)?)?.need();
     let mut login_settings: Vec<_> = args.login_set.iter().filter(|(key, _)| key != "kind").cloned().collect();
     let login = login(kind, need, &settings, &args.login_set, &mut login_settings, &config)?;
-    let addition = Addition { profile: name.clone(), provider: kind.name, login, login_settings, settings };
+    let mut settings = settings;
+    // Of a profile that is there already, that is said first.
+    if !config.profiles.contains_key(&name)
+        && let Some(named) = named(kind, need, login.as_ref(), &settings, &config)?
+    {
+        settings.push(("login".to_owned(), named));
+    }
+    let called = preset.map_or(kind.name, |preset| preset.name);
+    let addition = Addition { profile: name.clone(), provider: kind.name, called, login, login_settings, settings };
     let edited = added(&text, &addition, file, &context.paths.home)?;
-    config_file::write(file, &edited, 0o600)?;
+    config_file::write(file, &edited.text, 0o600)?;
     let config = context.config()?;
     let login = &config.profile(&name)?.login;
     Terminal.tell(&format!("added {name} to {}", file.display()));
+    if !edited.bound.is_empty() {
+        let bound = edited.bound.iter().map(|(profile, login)| format!("{profile} = {login}"));
+        Terminal.tell(&format!("profiles now name the login they had: {}", bound.collect::<Vec<_>>().join(", ")));
+    }
     Terminal.tell(&format!("next: valetkey login {login}; valetkey configure {name}"));
     Ok(())
 }
@@ -151,6 +163,32 @@ fn login(
     let answer = Terminal.ask(&format!("{} of the {} login ({}): ", realm.name, login_kind.name, realm.help))?;
     login_settings.push((realm.name.to_owned(), answer));
     Ok(Some((name.unwrap_or_else(|| login_kind.name.to_owned()), login_kind.name)))
+}
+
+/// The login that the profile has to name since others could be meant too; None where it names one, or there is none.
+fn named(
+    kind: &Kind,
+    need: Need,
+    login: Option<&(String, &'static str)>,
+    settings: &[(String, String)],
+    config: &Config,
+) -> Result<Option<String>, Error> {
+    if settings.iter().any(|(key, _)| key == "login") {
+        return Ok(None);
+    }
+    if let Some((login, _)) = login {
+        return Ok(Some(login.clone()));
+    }
+    let fits = |login: &&LoginEntry| kind.logins.contains(&login.kind.name) && login.kind.gives.contains(&need);
+    let fitting: Vec<&str> = config.logins.values().filter(fits).map(|login| login.name.as_str()).collect();
+    match fitting.as_slice() {
+        [] => Ok(None),
+        [only] => Ok(Some((*only).to_owned())),
+        several => Err(Error::configuration(
+            "several logins fit this profile",
+            format!("say which: --login {}", several.join(" or --login ")),
+        )),
+    }
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -39,28 +39,36 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
         ));
     }
     let helper = helper.to_string_lossy().into_owned();
-    let mut blocks = Vec::new();
+    let (mut blocks, mut worst) = (Vec::new(), Ok(()));
     for profile in &chosen {
-        blocks.push(Block {
-            profile: profile.name.clone(),
-            helper: helper.clone(),
-            region: profile.region(),
-            endpoint: s3_endpoint(context, &config, profile).await?,
-        });
+        let endpoint = match s3_endpoint(context, &config, profile).await {
+            Ok(endpoint) => endpoint,
+            // The others are none the worse for it. The last one is told by whoever called us.
+            Err(error) => {
+                let skipped = error.of_profile(&format!("{} is not written", profile.name));
+                if let Err(earlier) = std::mem::replace(&mut worst, Err(skipped)) {
+                    crate::wire::tell(&earlier.text());
+                }
+                continue;
+            }
+        };
+        let (name, region) = (profile.name.clone(), profile.region());
+        blocks.push(Block { profile: name, helper: helper.clone(), region, endpoint });
     }
+    let Some(first) = blocks.first() else { return worst };
 
     let file = aws_config_file(context);
     let before = config_file::read_foreign(&file)?.unwrap_or_default();
     let after = configured(&before, &blocks, &file)?;
     if after == before {
         tell(&format!("{} is up to date", file.display()));
-        return Ok(());
+        return worst;
     }
     let name = file.display().to_string();
     let diff = TextDiff::from_lines(&before, &after);
     print(&diff.unified_diff().context_radius(2).header(&name, &name).to_string())?;
     if args.dry_run {
-        return Ok(());
+        return worst;
     }
     if !before.is_empty() {
         let backup = backup_of(&file);
@@ -71,8 +79,8 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
     if context.surroundings.valetkey_home.is_some() {
         tell("VALETKEY_HOME is set: these profiles work only where it is set, too");
     }
-    tell(&format!("wrote {name}; try: aws s3 ls s3://BUCKET --profile {}", chosen[0].name));
-    Ok(())
+    tell(&format!("wrote {name}; try: aws s3 ls s3://BUCKET --profile {}", first.profile));
+    worst
 }
 
 /// The S3 that the profile's credentials are for, if it is not AWS'. Where only the issuer knows, it is asked for

@@ -1,6 +1,7 @@
 //! `valetkey demo`: the whole way on an embedded issuer. All is real (config, key file, daemon, socket, cache, helper as
 //! a process); only the issuer is ours.
 
+use super::one_shot::Told;
 use super::print;
 use super::status::columns;
 use crate::error::Error;
@@ -29,6 +30,7 @@ const PROFILES: &[(&str, &str, &str)] = &[
     ("uploads", "sts", Standin::STS),
 ];
 const ACCESS_KEY: &str = "AKIADEMO";
+const SECRET_KEY: &str = "a-secret-of-the-demo";
 const PASSWORD: &str = "a-password-of-the-demo";
 /// Workers of a job that all ask for a profile's first credentials at once.
 const HERD: usize = 40;
@@ -48,14 +50,16 @@ pub(super) async fn run(args: &Args) -> Result<(), Error> {
         worker: Worker::new("demo"),
     };
 
-    let played = stage.play(&issuer).await;
+    let mut told = Told::new();
+    let played = tokio::select! {
+        played = stage.play(&issuer) => match played {
+            Ok(()) if args.keep => stage.invite(&issuer),
+            other => other,
+        },
+        () = told.heard() => Err(Error::unavailable("told to end before the demo was over")),
+    };
     if played.is_ok() && args.keep {
-        print(&format!(
-            "\nThe issuer and the daemon stay up until Ctrl-C. In another shell:\n  export VALETKEY_HOME={}\n  {} status\n",
-            stage.home.display(),
-            stage.program.display()
-        ))?;
-        let _ = tokio::signal::ctrl_c().await;
+        told.heard().await;
     }
     // Whatever happened, no daemon stays behind.
     let _ = stage.command(&["stop"], None).await;
@@ -71,6 +75,20 @@ struct Stage {
 }
 
 impl Stage {
+    /// What it takes to play: all of it opens this stand-in alone, which ends with us.
+    fn invite(&self, issuer: &Standin) -> Result<(), Error> {
+        let (home, program) = (self.home.display(), self.program.display());
+        let (archive, urs) = (issuer.url(Standin::TEA), issuer.url(Standin::URS));
+        print(&format!(
+            "\nThe issuer and the daemon stay up until Ctrl-C. In another shell:\n  export VALETKEY_HOME={home}\n  \
+             {program} status\nIts people: ada, password {PASSWORD}; access key {ACCESS_KEY}, secret {SECRET_KEY}\n\
+             A second instance, with a config, a daemon and logins of its own:\n  \
+             export VALETKEY_HOME=$(mktemp -d); echo 'keyring = \"file\"' >$VALETKEY_HOME/config.toml\n  \
+             {program} add earthdata mine --endpoint {archive} --urs {urs} --login-set urs={urs}\n  \
+             EARTHDATA_USERNAME=ada EARTHDATA_PASSWORD={PASSWORD} {program} login earthdata --from-env\n  {program} credentials mine\n"
+        ))
+    }
+
     async fn play(&self, issuer: &Standin) -> Result<(), Error> {
         self.write("config.toml", "keyring = \"file\"\n")?;
         for (profile, provider, path) in PROFILES {
@@ -90,7 +108,7 @@ impl Stage {
         let token = issuer.mint_token("ada", 60 * 24 * 3600);
         self.shown(&["login", "earthdata", "--from-file", "-"], Some(token)).await?;
         self.shown(&["login", "keycloak", "--from-file", "-"], Some(PASSWORD.to_owned())).await?;
-        let keys = format!(r#"{{"AccessKeyId":"{ACCESS_KEY}","SecretAccessKey":"a-secret-of-the-demo"}}"#);
+        let keys = format!(r#"{{"AccessKeyId":"{ACCESS_KEY}","SecretAccessKey":"{SECRET_KEY}"}}"#);
         self.shown(&["login", "aws", "--from-file", "-"], Some(keys)).await?;
 
         let mut rows = Vec::new();

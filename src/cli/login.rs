@@ -53,7 +53,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
             let from = SignIn {
                 prompt: &Terminal,
                 environment: &*outside.environment,
-                source: source(context, args, &outside).await?,
+                source: source(context, args, &entry, &outside).await?,
                 http: &outside.http,
                 now: &outside.clock.now(),
             };
@@ -61,9 +61,11 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
         }
     };
     let tried = if args.untested {
-        Tried::Untested("as you asked".into())
+        vec![Tried::Untested("as you asked".into())]
     } else {
-        try_out(&broker, &entry, &mut secret, &outside).await.map_err(|error| told_of(&entry, error))?
+        let given = entry.login.elsewhere().is_none();
+        let refused = |error| told_of(&entry, if given { of_the_given(error) } else { error });
+        try_out(&broker, &entry, &mut secret, &outside).await.map_err(refused)?
     };
 
     let stored = StoredLogin::signed_in(entry.kind.name, secret.clone()).for_issuer(entry.login.given_to());
@@ -85,19 +87,29 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
     let who = about.who.map(|who| format!(" as {who}")).unwrap_or_default();
     let until = about.until.map(|end| format!(", until {}", written(end))).unwrap_or_default();
     // What nobody has confirmed is kept, no more than that.
-    let word = match (&tried, entry.login.elsewhere()) {
-        (Tried::Untested(_), None) => "kept the secret of",
-        (Tried::Untested(_), Some(_)) => "found the secret of",
-        _ => "signed in to",
+    let confirmed = tried.iter().any(Tried::confirms);
+    let word = match (confirmed, entry.login.elsewhere()) {
+        (false, None) => "kept the secret of",
+        (false, Some(_)) => "found the secret of",
+        (true, _) => "signed in to",
     };
     Terminal.tell(&format!("{word} {}{who}{until}", entry.name));
-    match tried {
-        Tried::Works(profile, end) => Terminal.tell(&format!("tried with profile {profile}: credentials until {end}")),
-        Tried::Taken => Terminal.tell("tried at its own issuer; no profile uses this login yet"),
-        Tried::Denied(why) => Terminal.tell(&format!("the login is good, but gives no credentials: {why}")),
-        Tried::Untested(why) => Terminal.tell(&format!("not tried at the issuer: {why}")),
+    for outcome in tried {
+        Terminal.tell(&outcome.told());
     }
     Ok(())
+}
+
+/// An issuer's refusal as it is told of a secret that has just been given, and is not kept.
+fn of_the_given(error: Error) -> Error {
+    match error {
+        Error::LoginRequired { message, remedy } => {
+            let message = message.replace("the stored ", "this ").replace("what is stored", "what was given");
+            let message = message.replace("no longer accepts", "does not accept");
+            Error::LoginRequired { message: message.replace("no longer accepted", "not accepted"), remedy }
+        }
+        other => other,
+    }
 }
 
 /// What is kept is kept: a daemon that is leaving, or that nobody understands, takes nothing of that back.
@@ -121,9 +133,18 @@ pub(super) fn entry(config: &Config, name: &str) -> Result<LoginEntry, Error> {
     Ok(LoginEntry { name: name.to_owned(), kind, login: (kind.build)(name, &settings)?, settings })
 }
 
-async fn source(context: &Context, args: &Args, outside: &Outside) -> Result<Source, Error> {
+async fn source(context: &Context, args: &Args, entry: &LoginEntry, outside: &Outside) -> Result<Source, Error> {
+    let browser = entry.settings.text("grant") == Some("device");
     match &args.from_file {
+        from_file if browser && (args.from_env || from_file.is_some()) => {
+            let fix = "leave out --from-env and --from-file; a person allows it in a browser";
+            Err(Error::configuration(format!("{} has grant = \"device\" and no secret to take", entry.name), fix))
+        }
         _ if args.from_env => Ok(Source::Variables),
+        // The kind refuses it itself, whatever files there are.
+        _ if args.from_netrc && !entry.kind.keys.iter().any(|key| key.name == "netrc") => {
+            Ok(Source::Netrc(Secret::new("")))
+        }
         _ if args.from_netrc => {
             let named = outside.environment.variable("NETRC").map(PathBuf::from);
             let file = named.unwrap_or_else(|| context.paths.home.join(".netrc"));

@@ -6,7 +6,7 @@ use super::tell;
 use crate::broker::{Broker, Manner};
 use crate::daemon::ClientError;
 use crate::error::Error;
-use crate::ports::Tier;
+use crate::ports::{Keyring, Tier};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -28,6 +28,8 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
     }
     let in_memory = config.keyring == Some(Tier::Memory);
     let keyring = context.keyring(&config, ATTENDED);
+    // A memory that is the daemon's alone is not seen from here.
+    let nobody = !in_memory && matches!(keyring.load(&login).await, Ok(None));
     let broker = Broker::new(context.outside(keyring), &context.paths.state, config, Manner::OneShot);
     // By ourselves too: here somebody can unlock a keyring, and a daemon may have been started with another one.
     broker.forget_login(&login).await?;
@@ -38,6 +40,9 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
         // What it could not delete is gone already: it only has to look again.
         Err(ClientError::Error(_)) => hand_in(context, &login, None).await?,
     }
-    tell(&format!("signed out of {login}; credentials that were handed out live on until their end"));
+    tell(&match nobody {
+        true => format!("nobody was signed in as {login}"),
+        false => format!("signed out of {login}; credentials that were handed out live on until their end"),
+    });
     Ok(())
 }

@@ -23,14 +23,14 @@ pub(super) async fn to_its_end<T>(broker: &Broker, work: impl Future<Output = Re
 }
 
 /// The signals that would end us. Where one cannot be caught it does.
-struct Told([Option<Signal>; 3]);
+pub(super) struct Told([Option<Signal>; 3]);
 
 impl Told {
-    fn new() -> Told {
+    pub(super) fn new() -> Told {
         Told([SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(|kind| signal(kind).ok()))
     }
 
-    async fn heard(&mut self) {
+    pub(super) async fn heard(&mut self) {
         async fn one(signal: &mut Option<Signal>) {
             match signal {
                 Some(signal) => drop(signal.recv().await),

@@ -35,7 +35,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
             Ok(refreshed) => tell(&format!("{name}: new credentials until {}", refreshed.expiration)),
             // The last one is told by whoever called us.
             Err(error) => {
-                if let Err(earlier) = std::mem::replace(&mut worst, Err(error)) {
+                if let Err(earlier) = std::mem::replace(&mut worst, Err(error.of_profile(name))) {
                     crate::wire::tell(&earlier.text());
                 }
             }

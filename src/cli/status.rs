@@ -5,8 +5,9 @@ use super::{print, write_out};
 use crate::broker::Status;
 use crate::daemon::{ClientError, DaemonStatus};
 use crate::error::{Error, printable};
-use crate::ports::Keyring;
+use crate::ports::{Keyring, Tier};
 use std::fmt::Write;
+use std::path::Path;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -16,11 +17,17 @@ pub(super) struct Args {
     /// Again every two seconds, until interrupted
     #[arg(long, conflicts_with = "json")]
     watch: bool,
+    /// What the daemon counts, as OpenMetrics text
+    #[arg(long, conflicts_with_all = ["json", "watch"])]
+    metrics: bool,
 }
 
 const EVERY: std::time::Duration = std::time::Duration::from_secs(2);
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
+    if args.metrics {
+        return print(&metrics(context).await?);
+    }
     if !args.watch {
         return print(&told(context, args.json).await?);
     }
@@ -39,6 +46,15 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
     }
 }
 
+async fn metrics(context: &Context) -> Result<String, Error> {
+    context.client()?.get("/v1/metrics").await.map_err(|error| match error {
+        ClientError::Error(error) => error,
+        ClientError::Nobody => {
+            Error::configuration("no daemon runs, and only a daemon counts", "start one: valetkey daemon")
+        }
+    })
+}
+
 async fn told(context: &Context, json: bool) -> Result<String, Error> {
     let (status, daemon) = match context.client()?.get("/v1/status").await {
         Ok(text) => {
@@ -50,8 +66,10 @@ async fn told(context: &Context, json: bool) -> Result<String, Error> {
         Err(ClientError::Error(error)) => return Err(error),
         Err(ClientError::Nobody) => (without_daemon(context).await?, None),
     };
+    let socket = context.socket()?;
     if json {
         let mut value = serde_json::to_value(&status).unwrap_or_default();
+        value["socket"] = socket.display().to_string().into();
         value["running"] = daemon.is_some().into();
         return Ok(format!("{value:#}\n"));
     }
@@ -59,7 +77,7 @@ async fn told(context: &Context, json: bool) -> Result<String, Error> {
         Ok(false) => "not running; each command asks for itself (autostart = false)".to_owned(),
         _ => "not running; the first request starts it".to_owned(),
     };
-    Ok(table(&status, &daemon.unwrap_or_else(idle)))
+    Ok(table(&status, &daemon.unwrap_or_else(idle), &socket))
 }
 
 /// What can be told without a daemon: the config and the keyring. Nothing is started for it.
@@ -74,9 +92,10 @@ async fn without_daemon(context: &Context) -> Result<DaemonStatus, Error> {
     Ok(DaemonStatus { version: env!("CARGO_PKG_VERSION").into(), pid: 0, config: file, keyring: keyring_line, status })
 }
 
-fn table(status: &DaemonStatus, daemon: &str) -> String {
+fn table(status: &DaemonStatus, daemon: &str, socket: &Path) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "daemon   {daemon}");
+    let _ = writeln!(text, "socket   {}", socket.display());
     let _ = writeln!(text, "keyring  {}", status.keyring);
     let _ = writeln!(text, "config   {}", status.config.display());
     if status.status.locked {
@@ -98,7 +117,7 @@ fn table(status: &DaemonStatus, daemon: &str) -> String {
         return text + "\nno profiles yet; add one: valetkey add --help\n";
     }
     text.push('\n');
-    text.push_str(&logins(&status.status));
+    text.push_str(&logins(&status.status, kept_in(&status.keyring)));
     text.push('\n');
     text.push_str(&columns(["PROFILE", "PROVIDER", "LOGIN", "STATE", "LEFT"], &rows));
     for profile in &status.status.profiles {
@@ -122,7 +141,7 @@ fn table(status: &DaemonStatus, daemon: &str) -> String {
 }
 
 /// Who we are, where that is kept, and until when: the other clock behind each profile.
-fn logins(status: &Status) -> String {
+fn logins(status: &Status, keyring: &str) -> String {
     let rows: Vec<[String; 5]> = status
         .logins
         .iter()
@@ -135,7 +154,8 @@ fn logins(status: &Status) -> String {
                 (None, Some(seconds)) => time_left(seconds),
                 (None, None) => "-".to_owned(),
             };
-            [login.name.clone(), login.kind.clone(), printable(&who), login.place.clone(), left]
+            let place = if login.place == "keyring" { keyring } else { &login.place };
+            [login.name.clone(), login.kind.clone(), printable(&who), place.to_owned(), left]
         })
         .collect();
     let mut text = columns(["LOGIN", "KIND", "WHO", "KEPT IN", "LEFT"], &rows);
@@ -156,6 +176,12 @@ fn logins(status: &Status) -> String {
         }
     }
     text
+}
+
+/// The tier that a keyring's description begins with.
+fn kept_in(keyring: &str) -> &str {
+    let word = keyring.split(' ').next().unwrap_or_default();
+    Tier::from_name(word).map_or("keyring", Tier::name)
 }
 
 fn time_left(seconds: i64) -> String {

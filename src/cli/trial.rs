@@ -2,7 +2,7 @@
 
 use crate::access::{Access, Need};
 use crate::broker::Broker;
-use crate::config::LoginEntry;
+use crate::config::{LoginEntry, Profile};
 use crate::credentials::written;
 use crate::error::Error;
 use crate::login::{AccessRequest, Granted};
@@ -17,68 +17,155 @@ pub(super) enum Tried {
     Works(String, String),
     /// The login's issuer took it. No profile uses the login yet.
     Taken,
-    /// The login's issuer took it; the issuer of credentials wants more than that.
-    Denied(String),
-    /// It may be good: nothing that was answered speaks against it.
+    /// The login's issuer took it; the issuer of this profile's credentials wants more than that.
+    Denied(String, String),
+    /// It was asked with this profile, if any, and nothing that was answered speaks against the secret.
+    Failed(Option<String>, String),
+    /// Nobody was asked.
     Untested(String),
 }
 
-/// Issues once with the first profile that uses the login; without one, asks the login's own issuer where it has one.
-/// Only a refusal of the secret itself is an error: a missing right or an issuer that is away says nothing about the
-/// secret, and must not lose it.
+/// Profiles that are tried until one says something of the secret and not of itself.
+const AT_MOST: usize = 3;
+
+impl Tried {
+    /// Whether an issuer has taken the secret.
+    pub(super) fn confirms(&self) -> bool {
+        matches!(self, Tried::Works(..) | Tried::Taken | Tried::Denied(..))
+    }
+
+    /// In a line for a person.
+    pub(super) fn told(&self) -> String {
+        match self {
+            Tried::Works(profile, end) => format!("tried with profile {profile}: credentials until {end}"),
+            Tried::Taken => "tried at its own issuer; no profile uses this login yet".to_owned(),
+            Tried::Denied(profile, why) => {
+                format!("tried with profile {profile}: the login is good, but gives no credentials: {why}")
+            }
+            Tried::Failed(Some(profile), why) => format!("tried with profile {profile}: {why}"),
+            Tried::Failed(None, why) => format!("could not be tried at the issuer: {why}"),
+            Tried::Untested(why) => format!("not tried at the issuer: {why}"),
+        }
+    }
+}
+
+/// Issues once with a profile that uses the login, and with the next where that fails for the profile's own sake;
+/// without one, asks the login's own issuer where it has one. Only a refusal of the secret itself is an error: a missing
+/// right or an issuer that is away says nothing about the secret, and must not lose it.
 pub(super) async fn try_out(
     broker: &Broker,
     entry: &LoginEntry,
     secret: &mut Secret,
     outside: &Outside,
-) -> Result<Tried, Error> {
+) -> Result<Vec<Tried>, Error> {
     let config = broker.config();
-    let profile = config.profiles.values().find(|profile| profile.login == entry.name);
-    let need = match (profile, entry.kind.gives.first()) {
-        (Some(profile), _) => profile.provider.need(),
-        (None, Some(need)) if entry.login.asks_issuer(secret) => *need,
-        (None, _) => return Ok(Tried::Untested("no profile uses this login yet".into())),
-    };
-    if Terminal.someone() {
-        let whose = profile.map_or(&entry.name, |profile| &profile.name);
-        Terminal.tell(&format!("asking the issuer of {whose} ..."));
+    let users = config.profiles.values().filter(|profile| profile.login == entry.name);
+    let profiles: Vec<&Profile> = users.take(AT_MOST).collect();
+    if profiles.is_empty() && !entry.login.asks_issuer(secret) {
+        return Ok(vec![Tried::Untested("no profile uses this login yet".into())]);
     }
     // Two attempts at one account at a time may lock it: a daemon may be asking as this login just now. What cannot be
     // tried for that is no worse a secret.
     let _turn = match entry.login.asks_issuer(secret) {
         true => match broker.login_turn(&entry.name).await {
             Ok(turn) => Some(turn),
-            Err(error) => return Ok(untested(&error)),
+            Err(error) => return Ok(vec![Tried::Failed(None, reason(&error))]),
         },
         false => None,
     };
-    let granted = match access(entry, secret, need, outside).await {
-        Ok(granted) => granted,
-        Err(error @ Error::LoginRequired { .. }) => return Err(error),
-        Err(error) => return Ok(untested(&error)),
+    let Some(first) = profiles.first() else {
+        let Some(need) = entry.kind.gives.first() else { return Ok(Vec::new()) };
+        announce(&entry.name);
+        return Ok(vec![match granted(entry, secret, *need, outside).await? {
+            Ok(_) => Tried::Taken,
+            Err(why) => Tried::Failed(None, why),
+        }]);
     };
-    // The old one may be void from here on, and shown again it would end the session.
-    if let Some(rotated) = granted.rotated {
-        *secret = rotated;
+    announce(&first.name);
+    let mut need = first.provider.need();
+    let mut access = match granted(entry, secret, need, outside).await? {
+        Ok(access) => access,
+        Err(why) => return Ok(vec![Tried::Failed(None, why)]),
+    };
+    let mut outcomes = Vec::new();
+    for profile in &profiles {
+        if profile.name != first.name {
+            announce(&profile.name);
+        }
+        if profile.provider.need() != need {
+            need = profile.provider.need();
+            access = match granted(entry, secret, need, outside).await? {
+                Ok(access) => access,
+                Err(why) => {
+                    outcomes.push(Tried::Failed(Some(profile.name.clone()), why));
+                    break;
+                }
+            };
+        }
+        let (outcome, next) = try_with(profile, &access, entry, secret, outside).await?;
+        outcomes.push(outcome);
+        if !next {
+            break;
+        }
     }
-    let Some(profile) = profile else { return Ok(Tried::Taken) };
-    let issue = async |access: &Access| profile.provider.issue(access, &outside.http).await;
-    let mut answer = issue(&granted.access).await;
+    Ok(outcomes)
+}
+
+/// What one profile comes to, and whether that is for its own sake: another may do better.
+async fn try_with(
+    profile: &Profile,
+    with: &Access,
+    entry: &LoginEntry,
+    secret: &mut Secret,
+    outside: &Outside,
+) -> Result<(Tried, bool), Error> {
+    let name = || profile.name.clone();
+    let mut answer = profile.provider.issue(with, &outside.http).await;
     if let Ok(Answer::Wants(need, why)) = answer {
-        answer = match access(entry, secret, need, outside).await {
-            Ok(granted) => issue(&granted.access).await,
-            Err(_) => Ok(Answer::Wants(need, why)),
+        answer = match granted(entry, secret, need, outside).await {
+            Ok(Ok(access)) => profile.provider.issue(&access, &outside.http).await,
+            _ => Ok(Answer::Wants(need, why)),
         };
     }
+    let denied = |why| (Tried::Denied(profile.name.clone(), why), true);
     match answer {
         // Good for what it is, and for other profiles.
         Ok(Answer::Wants(_, why)) => {
-            Ok(Tried::Denied(format!("{why}; sign in again by name, with Enter where a token is asked for")))
+            Ok(denied(format!("{why}; sign in again by name, with Enter where a token is asked for")))
         }
-        Ok(Answer::Issued(issued)) => Ok(Tried::Works(profile.name.clone(), written(issued.credentials.expiration))),
-        Ok(Answer::Rejected(error @ Error::Denied { .. })) => Ok(Tried::Denied(format!("{error}; {}", error.hint()))),
+        Ok(Answer::Issued(issued)) => Ok((Tried::Works(name(), written(issued.credentials.expiration)), false)),
+        Ok(Answer::Rejected(error @ Error::Denied { .. })) => Ok(denied(reason(&error))),
         Ok(Answer::Rejected(error @ Error::LoginRequired { .. })) => Err(error),
-        Ok(Answer::Rejected(error)) | Err(error) => Ok(untested(&error)),
+        Ok(Answer::Rejected(error)) | Err(error) => {
+            let own = matches!(error, Error::Configuration { .. } | Error::Denied { .. });
+            Ok((Tried::Failed(Some(name()), reason(&error)), own))
+        }
+    }
+}
+
+fn announce(whose: &str) {
+    if Terminal.someone() {
+        Terminal.tell(&format!("asking the issuer of {whose} ..."));
+    }
+}
+
+/// Access by the secret, which gives way to what it was exchanged for: shown again, the old one would end the session.
+/// What says nothing against the secret comes as text.
+async fn granted(
+    entry: &LoginEntry,
+    secret: &mut Secret,
+    need: Need,
+    outside: &Outside,
+) -> Result<Result<Access, String>, Error> {
+    match access(entry, secret, need, outside).await {
+        Ok(granted) => {
+            if let Some(rotated) = granted.rotated {
+                *secret = rotated;
+            }
+            Ok(Ok(granted.access))
+        }
+        Err(error @ Error::LoginRequired { .. }) => Err(error),
+        Err(error) => Ok(Err(reason(&error))),
     }
 }
 
@@ -87,6 +174,6 @@ async fn access(entry: &LoginEntry, secret: &Secret, need: Need, outside: &Outsi
     entry.login.access(AccessRequest { secret, need, rejected: None, http, environment, now }).await
 }
 
-fn untested(error: &Error) -> Tried {
-    Tried::Untested(format!("{error}; {}", error.hint()))
+fn reason(error: &Error) -> String {
+    format!("{error}; {}", error.hint())
 }

@@ -1,17 +1,19 @@
 //! The config edited in place: what is added is added at the end, every comment stays.
 
-use super::Config;
+use super::{Config, Profile};
 use crate::error::Error;
-use crate::provider;
 use crate::settings::{Shape, read_duration};
+use crate::{login, provider};
 use std::path::Path;
-use toml_edit::{Array, DocumentMut, Item, Table, value};
+use toml_edit::{Array, DocumentMut, Item, Table, Value, value};
 
 /// A profile to be added, with the login it needs if there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addition {
     pub profile: String,
     pub provider: &'static str,
+    /// What a person called it: a preset or the provider.
+    pub called: &'static str,
     /// Name and kind of a login to add beside it.
     pub login: Option<(String, &'static str)>,
     /// Of that login. Refused where there is one of that name already.
@@ -20,11 +22,19 @@ pub struct Addition {
     pub settings: Vec<(String, String)>,
 }
 
+/// The config with an addition in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Added {
+    pub text: String,
+    /// Profiles and their logins, which they now name: the addition would have left open which is meant.
+    pub bound: Vec<(String, String)>,
+}
+
 /// `text` with the addition; refused where the profile is there already or the outcome would be no valid config.
-pub fn added(text: &str, addition: &Addition, file: &Path, home: &Path) -> Result<String, Error> {
+pub fn added(text: &str, addition: &Addition, file: &Path, home: &Path) -> Result<Added, Error> {
     let config = Config::parse(text, file, home)?;
     if config.profiles.contains_key(&addition.profile) {
-        let fix = format!("choose another name: valetkey add {} NAME; or edit the file", addition.provider);
+        let fix = format!("choose another name: valetkey add {} NAME; or edit the file", addition.called);
         return Err(Error::configuration(
             format!("there is a profile {} in {}", addition.profile, file.display()),
             fix,
@@ -43,8 +53,12 @@ pub fn added(text: &str, addition: &Addition, file: &Path, home: &Path) -> Resul
         if !there {
             let mut table = Table::new();
             table.insert("kind", value(*kind));
+            let keys = login::KINDS.iter().find(|known| known.name == *kind).map_or(&[][..], |kind| kind.keys);
             for (name, text) in &addition.login_settings {
-                table.insert(name, value(text));
+                match keys.iter().any(|key| key.name == name && key.shape == Shape::List) {
+                    true => append(&mut table, name, listed(text)),
+                    false => drop(table.insert(name, value(text))),
+                }
             }
             insert(&mut document, "logins", login, table)?;
         }
@@ -55,9 +69,7 @@ pub fn added(text: &str, addition: &Addition, file: &Path, home: &Path) -> Resul
     let keys = kind.map_or(&[][..], |kind| kind.keys);
     for (name, text) in &addition.settings {
         if keys.iter().any(|key| key.name == name && key.shape == Shape::List) {
-            if let Some(texts) = table.entry(name).or_insert(value(Array::new())).as_array_mut() {
-                texts.push(text);
-            }
+            append(&mut table, name, vec![text.clone()]);
             continue;
         }
         let plain_seconds = name == "duration" && read_duration(text).is_some() && text.parse::<i64>().is_ok();
@@ -67,10 +79,34 @@ pub fn added(text: &str, addition: &Addition, file: &Path, home: &Path) -> Resul
         };
     }
     insert(&mut document, "profiles", &addition.profile, table)?;
-    let edited = document.to_string();
-    // Judged as it will be read, before anything is written.
-    same_logins(&config, &Config::parse(&edited, file, home)?)?;
-    Ok(edited)
+    let judged = |document: &DocumentMut, bound: Vec<(String, String)>| {
+        let text = document.to_string();
+        // Judged as it will be read, before anything is written.
+        same_logins(&config, &Config::parse(&text, file, home)?)?;
+        Ok(Added { text, bound })
+    };
+    let refused = match judged(&document, Vec::new()) {
+        Err(refused) => refused,
+        good => return good,
+    };
+    let bound = bind(&mut document, &config, addition);
+    if bound.is_empty() { Err(refused) } else { judged(&document, bound) }
+}
+
+/// Has each profile that does not say how it signs in say so, where the addition's login would do for it too.
+fn bind(document: &mut DocumentMut, config: &Config, addition: &Addition) -> Vec<(String, String)> {
+    let Some((_, kind)) = &addition.login else { return Vec::new() };
+    let silent = |profile: &&Profile| profile.settings.text("login").is_none() && profile.kind.logins.contains(kind);
+    let mut bound = Vec::new();
+    for profile in config.profiles.values().filter(silent) {
+        let profiles = document.get_mut("profiles").and_then(Item::as_table_like_mut);
+        let table = profiles.and_then(|profiles| profiles.get_mut(&profile.name)).and_then(Item::as_table_like_mut);
+        if let Some(table) = table {
+            table.insert("login", value(&profile.login));
+            bound.push((profile.name.clone(), profile.login.clone()));
+        }
+    }
+    bound
 }
 
 /// Refuses an edit after which a profile of `before`, which may not say how it signs in, would do so otherwise.
@@ -104,6 +140,21 @@ pub fn removed(text: &str, profile: &str, file: &Path, home: &Path) -> Result<St
     Ok(edited)
 }
 
+/// The texts of a list as one option gives them: `["a", "b"]`, or one text.
+fn listed(text: &str) -> Vec<String> {
+    let array = text.parse::<Value>().ok().filter(Value::is_array);
+    let texts = array.as_ref().and_then(Value::as_array).and_then(|values| {
+        values.iter().map(|value| value.as_str().map(str::to_owned)).collect::<Option<Vec<String>>>()
+    });
+    texts.unwrap_or_else(|| vec![text.to_owned()])
+}
+
+fn append(table: &mut Table, name: &str, texts: Vec<String>) {
+    if let Some(array) = table.entry(name).or_insert(value(Array::new())).as_array_mut() {
+        array.extend(texts);
+    }
+}
+
 fn insert(document: &mut DocumentMut, parent: &str, name: &str, table: Table) -> Result<(), Error> {
     let parents = document.entry(parent).or_insert_with(|| {
         let mut parents = Table::new();
@@ -130,6 +181,7 @@ mod tests {
         Addition {
             profile: "podaac".into(),
             provider: "earthdata",
+            called: "podaac",
             login: Some(("earthdata".into(), "earthdata")),
             settings: vec![
                 ("endpoint".into(), "https://x.org/s3credentials".into()),
@@ -140,7 +192,7 @@ mod tests {
     }
 
     fn add(text: &str, addition: &Addition) -> Result<String, Error> {
-        added(text, addition, Path::new("/c"), Path::new("/h"))
+        added(text, addition, Path::new("/c"), Path::new("/h")).map(|added| added.text)
     }
 
     #[test]
@@ -190,10 +242,15 @@ mod tests {
             settings: vec![("endpoint".into(), "https://x.org/s3".into()), ("login".into(), login.into())],
             ..podaac()
         };
-        let moved = add(before, &uat("uat")).unwrap_err();
-        assert!(moved.hint().contains("login = \"earthdata\""), "{}", moved.text());
         assert!(add(before, &uat("earthdata")).unwrap_err().hint().contains("--login NAME"));
-        let after = add(&format!("{before}login = \"earthdata\"\n"), &uat("uat")).unwrap();
+        let commented = format!("# mine\n{before}# the end\n");
+        let edited = added(&commented, &uat("uat"), Path::new("/c"), Path::new("/h")).unwrap();
+        assert_eq!(edited.bound, [("old".to_owned(), "earthdata".to_owned())]);
+        let after = edited.text;
+        assert!(after.starts_with(&format!("# mine\n{before}login = \"earthdata\"\n")), "{after}");
+        assert!(after.contains("# the end\n"), "{after}");
+        let named = add(&format!("{before}login = \"earthdata\"\n"), &uat("uat")).unwrap();
+        assert_eq!(named.matches("login = \"earthdata\"").count(), 1, "{named}");
         let config = Config::parse(&after, Path::new("/c"), Path::new("/h")).unwrap();
         assert_eq!(
             (config.profiles["old"].login.as_str(), config.profiles["podaac"].login.as_str()),
@@ -203,9 +260,26 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_a_login_is_given_as_an_array_or_text_by_text() {
+        let token = |pairs: &[(&str, &str)]| Addition {
+            profile: "c".into(),
+            provider: "cray",
+            called: "cray",
+            login: Some(("cat".into(), "token")),
+            login_settings: pairs.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect(),
+            settings: vec![("gateway".into(), "https://x.org".into()), ("login".into(), "cat".into())],
+        };
+        for pairs in [&[("command", r#"["/bin/cat","/path"]"#)][..], &[("command", "/bin/cat"), ("command", "/path")]] {
+            let after = add("", &token(pairs)).unwrap();
+            let config = Config::parse(&after, Path::new("/c"), Path::new("/h")).unwrap();
+            assert_eq!(config.logins["cat"].settings.list("command"), ["/bin/cat", "/path"], "{after}");
+        }
+    }
+
+    #[test]
     fn a_profile_is_never_overwritten_and_a_bad_one_never_added() {
         let once = add("", &podaac()).unwrap();
-        assert!(add(&once, &podaac()).is_err());
+        assert!(add(&once, &podaac()).unwrap_err().hint().contains("valetkey add podaac NAME"));
         let http = Addition { settings: vec![("endpoint".into(), "http://x.org".into())], ..podaac() };
         assert!(add("", &http).is_err());
     }

@@ -3,7 +3,7 @@
 mod edit;
 mod read;
 
-pub use edit::{Addition, added, removed};
+pub use edit::{Added, Addition, added, removed};
 
 use crate::error::Error;
 use crate::login::{self, Login};

@@ -32,8 +32,12 @@ pub(super) fn parse(text: &str, file: &Path, home: &Path) -> Result<Config, Erro
             }
             "keyring" => {
                 let tier = item.as_str().and_then(Tier::from_name);
-                let fix = "write \"service\", \"kernel\", \"file\" or \"memory\"";
-                config.keyring = Some(tier.ok_or_else(|| source.error(line, "keyring names no tier", fix))?);
+                let near = item.as_str().and_then(|word| nearest(word, Tier::ALL.into_iter().map(Tier::name)));
+                let fix = match near {
+                    Some(word) => format!("did you mean \"{word}\"?"),
+                    None => "write \"service\", \"kernel\", \"file\" or \"memory\"".to_owned(),
+                };
+                config.keyring = Some(tier.ok_or_else(|| source.error(line, "keyring names no tier", &fix))?);
             }
             "logins" => {
                 for (name, table, line) in source.named_tables(key, item)? {
@@ -101,7 +105,12 @@ fn bind_login(config: &mut Config, own: &[String], profile: &str) -> Result<(), 
             let usual = login::KINDS.iter().find(|kind| kind.name == login && fits.contains(&kind.name));
             let usual = usual.filter(|kind| kind.keys.iter().all(|key| !key.required)).ok_or_else(|| {
                 let message = format!("there is no login {login}");
-                settings.refuse("login", message, format!("add a table [logins.{login}]"))
+                let words = config.logins.keys().map(String::as_str).chain(fits.iter().copied());
+                let fix = match nearest(&login, words) {
+                    Some(word) => format!("did you mean \"{word}\"? or add a table [logins.{login}]"),
+                    None => format!("add a table [logins.{login}]"),
+                };
+                settings.refuse("login", message, fix)
             })?;
             let at = Settings::new(&config.file, &format!("logins.{login}"), None);
             let made =
@@ -361,6 +370,14 @@ login = "earthdata"
             let (text, line) = refused(&GOOD.replace(from, to));
             assert!(line.is_some(), "{to}: {text}");
         }
+    }
+
+    #[test]
+    fn a_misspelt_login_or_tier_is_told_the_right_word() {
+        let (text, _) = refused(&GOOD.replace("login = \"earthdata\"", "login = \"earthdat\""));
+        assert!(text.contains("did you mean \"earthdata\"?"), "{text}");
+        let (text, _) = refused(&format!("keyring = \"fiel\"\n{GOOD}"));
+        assert!(text.contains("did you mean \"file\"?"), "{text}");
     }
 
     #[test]

@@ -54,7 +54,7 @@ fn source(settings: &Settings) -> Result<Source, Error> {
         (Some(file), []) => Ok(Source::File(file)),
         (None, [program, ..]) if program.contains('/') && !program.starts_with('/') => {
             let fix = "write the program's whole path, or its name alone";
-            Err(settings.refuse("command", "command is a path below nobody knows which directory", fix))
+            Err(settings.refuse("command", "command is a relative path", fix))
         }
         (None, command @ [_, ..]) => Ok(Source::Command(command.to_vec())),
         (Some(_), _) => Err(settings.refuse("command", "it has both file and command", "leave one of them out")),

@@ -157,7 +157,8 @@ impl dyn Environment + '_ {
     }
 
     async fn needed(&self, path: &Path, readers: Readers) -> Result<Secret, Error> {
-        let missing = || Error::disk("read", path, &std::io::ErrorKind::NotFound.into());
+        // As the OS says it of other files.
+        let missing = || Error::disk("read", path, &rustix::io::Errno::NOENT.into());
         self.file(path, readers).await?.ok_or_else(missing)
     }
 }

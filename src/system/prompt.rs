@@ -12,10 +12,15 @@ use tokio::signal::unix::{SignalKind, signal};
 pub struct Terminal;
 
 impl Terminal {
-    fn nobody(question: &str) -> Error {
+    fn nobody(question: &str, fix: &str) -> Error {
         let question = question.trim_end_matches([':', ' ']);
-        Error::configuration(format!("nobody is there to ask for: {question}"), "pass it (see --help)")
+        Error::configuration(format!("nobody is there to ask for: {question}"), fix)
     }
+}
+
+/// Ctrl-D at a prompt.
+fn nothing_typed() -> Error {
+    Error::configuration("nothing was typed", "try again; nothing was changed")
 }
 
 /// Ctrl-C at a prompt.
@@ -30,7 +35,7 @@ impl Prompt for Terminal {
 
     fn ask(&self, question: &str) -> Result<String, Error> {
         if !self.someone() {
-            return Err(Terminal::nobody(question));
+            return Err(Terminal::nobody(question, "pass it (see --help)"));
         }
         let mut stderr = std::io::stderr();
         let _ = write!(stderr, "{question}").and_then(|()| stderr.flush());
@@ -41,20 +46,23 @@ impl Prompt for Terminal {
         }
         match std::io::stdin().lock().read_line(&mut line) {
             Ok(count) if count > 0 => Ok(line.trim().to_owned()),
-            _ => Err(Terminal::nobody(question)),
+            _ => Err(nothing_typed()),
         }
     }
 
     fn ask_secret(&self, question: &str) -> Result<Secret, Error> {
         if !self.someone() {
-            return Err(Terminal::nobody(question));
+            return Err(Terminal::nobody(
+                question,
+                "pipe it in with --from-file - or name its variables with --from-env",
+            ));
         }
         // Uncaught, the signal would end us before the terminal echoes again. Once caught it stays so: whoever asks for
         // secrets ends by it himself.
         let _caught = signal(SignalKind::interrupt());
         rpassword::prompt_password(question).map(Secret::new).map_err(|error| match error.kind() {
             std::io::ErrorKind::Interrupted => interrupted(),
-            _ => Terminal::nobody(question),
+            _ => nothing_typed(),
         })
     }
 

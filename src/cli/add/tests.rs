@@ -140,8 +140,15 @@ fn statements_are_given_one_by_one_and_written_as_a_list() {
     let words = ["sts", "x", "--role-arn", ROLE, "--statement", &one, "--statements", &two];
     let settings = settings(&words, &Nobody).unwrap();
     assert_eq!(settings[1..], pairs(&[("statements", &one), ("statements", &two)]));
-    let addition = Addition { profile: "x".into(), provider: "sts", login: None, login_settings: Vec::new(), settings };
-    let written = added("", &addition, Path::new("/c"), Path::new("/")).unwrap();
+    let addition = Addition {
+        profile: "x".into(),
+        provider: "sts",
+        called: "sts",
+        login: None,
+        login_settings: Vec::new(),
+        settings,
+    };
+    let written = added("", &addition, Path::new("/c"), Path::new("/")).unwrap().text;
     let read = Config::parse(&written, Path::new("/c"), Path::new("/")).unwrap();
     assert_eq!(read.profiles["x"].settings.list("statements"), [one.clone(), two], "{written}");
     assert!(written.contains(&format!("statements = ['{one}', ")), "{written}");

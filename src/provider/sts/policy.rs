@@ -59,7 +59,8 @@ fn of_bucket(settings: &Settings) -> Result<Vec<Value>, Error> {
     };
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-".contains(&b);
     if !(3..=63).contains(&bucket.len()) || !bucket.bytes().all(plain) {
-        return Err(settings.refuse("bucket", "bucket is not a bucket's name", "write the name alone: a-z 0-9 . -"));
+        let fix = "write the name alone: 3 to 63 of a-z 0-9 . -";
+        return Err(settings.refuse("bucket", "bucket is not a bucket's name", fix));
     }
     let prefix = prefix.unwrap_or_default();
     // `${` begins a variable, which IAM fills in.
