@@ -66,7 +66,7 @@ impl Lease {
 
     /// Whether it was issued at `moment` or later, by the clock that nobody sets where that can tell.
     pub fn issued_since(&self, moment: &Moment) -> bool {
-        match self.boot_id == moment.boot_id {
+        match self.boot_id == moment.boot_id && !self.boot_id.is_empty() {
             true => self.issued_boot >= moment.boot,
             false => self.issued >= moment.wall,
         }
@@ -74,18 +74,19 @@ impl Lease {
 
     /// Whether an issuer gave it a second ago at most, to whichever process.
     pub fn just_issued(&self, now: &Moment) -> bool {
-        self.boot_id == now.boot_id && self.issued_boot + Duration::from_secs(1) >= now.boot
+        now.is_after(self.issued_boot, &self.boot_id) && self.issued_boot + Duration::from_secs(1) >= now.boot
     }
 
     /// Seconds that remain: the lesser of what the wall clock (with the issuer's offset) and, in the boot of the issue,
     /// the boot-time clock say. Never more than the life at issue, however the clocks jump.
     pub fn remaining(&self, now: &Moment) -> i64 {
         let mut by_wall = seconds_between(now.wall, self.credentials.expiration).saturating_sub(self.offset);
-        if self.boot_id != now.boot_id {
+        let same_boot = now.is_after(self.issued_boot, &self.boot_id);
+        if !same_boot {
             // Since then the clock may have been put right: the offset that was learnt must not add to what is left.
             by_wall = by_wall.min(seconds_between(now.wall, self.credentials.expiration));
         }
-        let by_boot = if self.boot_id == now.boot_id {
+        let by_boot = if same_boot {
             let elapsed = now.boot.saturating_sub(self.issued_boot).as_secs();
             self.life.saturating_sub(i64::try_from(elapsed).unwrap_or(i64::MAX))
         } else {

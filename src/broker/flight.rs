@@ -69,7 +69,7 @@ impl Inner {
         self.flights.send_modify(|count| *count += 1);
         state.counts.entry(flight.name.clone()).or_default().flights += 1;
         let task = tokio::spawn(flight.fly()).abort_handle();
-        slot.flight = Some(super::slot::Flying { id, outcome: receiver.clone(), task });
+        slot.flight = Some(super::slot::Flying { id, outcome: receiver.clone(), writes: false, task });
         state.next_flight += 1;
         receiver
     }
@@ -162,13 +162,19 @@ impl Flight {
             let message = format!("the issuer of {} did not answer within {seconds} s", self.name);
             Err(Attempt::Asked(Error::unavailable(message)))
         });
-        if matches!(issued, Ok(_) | Err(Attempt::Asked(_))) {
-            self.budget(|budget| budget.note(issued.is_err()));
+        // Who denies something is well.
+        match &issued {
+            Ok(_) | Err(Attempt::Asked(Error::Denied { .. } | Error::LoginRequired { .. })) => {
+                self.budget(|budget| budget.note(false));
+            }
+            Err(Attempt::Asked(_)) => self.budget(|budget| budget.note(true)),
+            Err(Attempt::NotAsked(_) | Attempt::OnRecord(_)) => {}
         }
         let done = match issued {
             Ok(lease) => {
                 let lease = Arc::new(lease);
                 // The disk never holds up an answer: waiters first, then the cache, still under the lock.
+                self.with_slot(|slot| slot.landed(self.id));
                 self.publish(Ok(lease.clone()));
                 let written = self.inner.disk.write_lease(&self.name, &basis.profile, &basis.key, &lease).await;
                 self.inner.note("cache", written.err().map(|error| error.to_string()));

@@ -18,7 +18,11 @@ impl Inner {
         let mut state = self.lock();
         let kept = state.records.get(&owner);
         let record = match found {
-            Ok(Some(record)) => Some(record),
+            // A newer one that never got there counts more than what the disk still has.
+            Ok(Some(record)) => match kept.filter(|kept| !kept.written && kept.record.at >= record.at) {
+                Some(kept) => Some(kept.record.clone()),
+                None => Some(record),
+            },
             // Taken off by another process, unless it never got there.
             Ok(None) => kept.filter(|kept| !kept.written).map(|kept| kept.record.clone()),
             Err(_) => kept.map(|kept| kept.record.clone()),

@@ -40,6 +40,8 @@ pub(super) struct Slot {
 pub(super) struct Flying {
     pub(super) id: u64,
     pub(super) outcome: watch::Receiver<Option<Outcome>>,
+    /// Whether it has issued, and is at its write.
+    pub(super) writes: bool,
     pub(super) task: AbortHandle,
 }
 
@@ -196,9 +198,16 @@ impl Slot {
         of_itself.map_or(Duration::ZERO, |record| record.rest_unasked(now))
     }
 
+    /// The flight of that id has brought something home, and is at its write.
+    pub(super) fn landed(&mut self, id: u64) {
+        if let Some(flight) = self.flight.as_mut().filter(|flight| flight.id == id) {
+            flight.writes = true;
+        }
+    }
+
     /// Ends the flight under way, but for one that has brought something home and is at its write.
     pub(super) fn cancel(&self) {
-        if let Some(flight) = self.flight.as_ref().filter(|flight| flight.outcome.borrow().is_none()) {
+        if let Some(flight) = self.flight.as_ref().filter(|flight| !flight.writes) {
             flight.task.abort();
         }
     }

@@ -77,7 +77,7 @@ impl Record {
     pub fn rest(&self, now: &Moment) -> Duration {
         let Again::At(time) = self.again else { return Duration::MAX };
         let meant = milliseconds(self.at, time);
-        if self.boot_id == now.boot_id {
+        if now.is_after(self.at_boot, &self.boot_id) {
             return meant.saturating_sub(now.boot.saturating_sub(self.at_boot));
         }
         let left = milliseconds(now.wall, time);
@@ -87,7 +87,11 @@ impl Record {
     /// How long no attempt is made that nobody waits for. A reboot forgets what it is longer than [`Record::rest`].
     pub fn rest_unasked(&self, now: &Moment) -> Duration {
         let elapsed = now.boot.saturating_sub(self.at_boot);
-        let unasked = if self.boot_id == now.boot_id { self.unasked.saturating_sub(elapsed) } else { Duration::ZERO };
+        let unasked = if now.is_after(self.at_boot, &self.boot_id) {
+            self.unasked.saturating_sub(elapsed)
+        } else {
+            Duration::ZERO
+        };
         unasked.max(self.rest(now))
     }
 

@@ -39,6 +39,8 @@ impl Server {
 
     pub(super) async fn accept_until(&self, socket: &Socket, end: impl Future<Output = ()>) {
         tokio::pin!(end);
+        // Told once, until it works again.
+        let mut refused = false;
         loop {
             // The permit comes first: at the limit nothing is accepted, and nobody is turned away or spins.
             let next = async {
@@ -50,9 +52,16 @@ impl Server {
                 next = next => next,
             };
             match (permit, accepted) {
-                (Ok(permit), Ok((stream, _))) => self.serve(stream, permit),
+                (Ok(permit), Ok((stream, _))) => {
+                    refused = false;
+                    self.serve(stream, permit);
+                }
                 (_, Err(error)) => {
-                    tracing::warn!("accept: {error}");
+                    // Descriptors may be short though there are permits: who only rests makes room.
+                    let made = self.idle.make_room();
+                    if !std::mem::replace(&mut refused, true) {
+                        tracing::warn!(made, "accept: {error}");
+                    }
                     tokio::time::sleep(BREATHER).await;
                 }
                 (Err(_), _) => return,

@@ -143,6 +143,16 @@ pub trait Prompt: Debug + Send + Sync {
     fn tell(&self, line: &str);
 }
 
+// === impl Moment ===
+
+impl Moment {
+    /// Whether the boot-time clock tells how long `boot` of the boot `boot_id` is ago. A host that does not say which boot it
+    /// is in has no such clock for what came before the process.
+    pub fn is_after(&self, boot: Duration, boot_id: &str) -> bool {
+        self.boot_id == boot_id && !boot_id.is_empty() && self.boot >= boot
+    }
+}
+
 // === impl Environment ===
 
 impl dyn Environment + '_ {

@@ -293,7 +293,7 @@ impl<'a> World<'a> {
             last_request: it.last_request,
             life: it.slot.lease.as_ref().map_or(0, |lease| lease.life),
         });
-        it.slot.flight = Some(Flying { id, outcome: receiver, task: self.task.clone() });
+        it.slot.flight = Some(Flying { id, outcome: receiver, writes: false, task: self.task.clone() });
         let deadline = self.now + LONGEST_WAIT.as_millis() as i64;
         it.flight = Some(Flight { id, outcome, called: called.clone(), before: None, deadline, asked: None });
         if self.content(process) {
