@@ -39,7 +39,7 @@ impl Server {
 
     pub(super) async fn accept_until(&self, socket: &Socket, end: impl Future<Output = ()>) {
         tokio::pin!(end);
-        // Told once, until it works again.
+        // Told once as a warning, until it works again.
         let mut refused = false;
         loop {
             // The permit comes first: at the limit nothing is accepted, and nobody is turned away or spins.
@@ -53,14 +53,17 @@ impl Server {
             };
             match (permit, accepted) {
                 (Ok(permit), Ok((stream, _))) => {
-                    refused = false;
+                    if std::mem::take(&mut refused) {
+                        self.idle.has_room();
+                    }
                     self.serve(stream, permit);
                 }
                 (_, Err(error)) => {
                     // Descriptors may be short though there are permits: who only rests makes room.
                     let made = self.idle.make_room();
-                    if !std::mem::replace(&mut refused, true) {
-                        tracing::warn!(made, "accept: {error}");
+                    match std::mem::replace(&mut refused, true) {
+                        false => tracing::warn!(made, "accept: {error}"),
+                        true => tracing::debug!(made, "accept: {error}"),
                     }
                     tokio::time::sleep(BREATHER).await;
                 }

@@ -22,7 +22,7 @@ fn idle(place: &Place, count: usize) -> Vec<UnixStream> {
 fn f20_without_a_descriptor_it_does_not_spin_and_serves_when_there_is_one() {
     let (_issuer, place) = signed_in(FILE);
     let mut command = place.program(COMMAND);
-    command.env("VALETKEY_LOG", "warn");
+    command.env("VALETKEY_LOG", "debug");
     let daemon = daemon_of(&place, command);
     let first = credentials(&place.helper("podaac"));
     let open = std::fs::read_dir(format!("/proc/{}/fd", daemon.0.id())).unwrap().count() as u64;
