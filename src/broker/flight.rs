@@ -14,7 +14,7 @@ use crate::freshness::{LONGEST_WAIT, rest_after_failure};
 use crate::lease::{Issued, Lease};
 use crate::lock::Guard;
 use crate::login::Elsewhere;
-use crate::ports::{Moment, SealingKey};
+use crate::ports::Moment;
 use crate::provider::Answer;
 use crate::seal::random_share;
 use jiff::SignedDuration;
@@ -92,11 +92,8 @@ struct Flight {
 }
 
 /// On what the cache depends, found out once for each flight.
-#[derive(Clone)]
 struct Basis {
-    key: SealingKey,
     who: LoginBasis,
-    login: Fingerprint,
     profile: Fingerprint,
 }
 
@@ -176,10 +173,10 @@ impl Flight {
                 // The disk never holds up an answer: waiters first, then the cache, still under the lock.
                 self.with_slot(|slot| slot.landed(self.id));
                 self.publish(Ok(lease.clone()));
-                let written = self.inner.disk.write_lease(&self.name, &basis.profile, &basis.key, &lease).await;
+                let written = self.inner.disk.write_lease(&self.name, &basis.profile, &basis.who.key, &lease).await;
                 self.inner.note("cache", written.err().map(|error| error.to_string()));
                 self.clear_records(&basis).await;
-                self.inner.note_worked(&self.login.name, &basis.login).await;
+                self.inner.note_worked(&self.login.name, &basis.who.print).await;
                 if self.inner.manner == Manner::OneShot {
                     // Where no daemon runs there is no scheduler that would.
                     let now = self.now().wall.as_second();
@@ -204,13 +201,12 @@ impl Flight {
     async fn basis(&self) -> Result<Basis, Error> {
         self.inner.refuse_while_locked().await?;
         let who = self.inner.login_basis(&self.login).await?;
-        let (key, login) = (who.key.clone(), who.print.clone());
-        let profile = Fingerprint::of_profile(&self.profile, &login);
-        Ok(Basis { key, who, login, profile })
+        let profile = Fingerprint::of_profile(&self.profile, &who.print);
+        Ok(Basis { who, profile })
     }
 
     async fn cached(&self, basis: &Basis) -> Option<Lease> {
-        match self.inner.disk.lease(&self.name, &basis.profile, &basis.key).await {
+        match self.inner.disk.lease(&self.name, &basis.profile, &basis.who.key).await {
             Ok(lease) => lease.filter(|lease| self.wish.admits(lease, &self.called, &self.now())),
             Err(error) => {
                 self.inner.note("cache", Some(error.to_string()));
@@ -336,7 +332,7 @@ impl Flight {
         // A task of its own, and the turn with it: once a password is sent, what became of it must be on record.
         let counted = self.inner.count_exchange().map_err(Attempt::NotAsked)?;
         let (inner, profile, login, print) =
-            (self.inner.clone(), self.profile.clone(), self.login.clone(), basis.login.clone());
+            (self.inner.clone(), self.profile.clone(), self.login.clone(), basis.who.print.clone());
         let asked = self.now();
         let sent = tokio::spawn(async move {
             let (_counted, _turn) = (counted, turn);
@@ -364,7 +360,7 @@ impl Flight {
     /// is over, which tells those who wait for the lock that an attempt was made meanwhile.
     async fn record(&self, basis: &Basis) -> Option<Record> {
         let profile = self.inner.record(Owner::Profile(self.name.clone()), &basis.profile).await;
-        let login = self.inner.record(Owner::Login(self.login.name.clone()), &basis.login).await;
+        let login = self.inner.record(Owner::Login(self.login.name.clone()), &basis.who.print).await;
         let now = self.now();
         profile.into_iter().chain(login).max_by_key(|record| record.rest(&now))
     }
@@ -374,7 +370,7 @@ impl Flight {
         // What was made of a secret may be refused while the secret itself is good: that is the login's issuer's word.
         let made = self.login.login.asks_issuer(&basis.who.stored.secret);
         let (owner, print) = match &error {
-            error if error.wants_sign_in() && !made => (Owner::Login(self.login.name.clone()), &basis.login),
+            error if error.wants_sign_in() && !made => (Owner::Login(self.login.name.clone()), &basis.who.print),
             _ => (Owner::Profile(self.name.clone()), &basis.profile),
         };
         self.inner.put_on_record(owner, print, error).await
@@ -386,8 +382,8 @@ impl Flight {
         // token was good.
         let login = Owner::Login(self.login.name.clone());
         let now = self.now();
-        if self.inner.record(login.clone(), &basis.login).await.is_some_and(|record| record.rest(&now).is_zero()) {
-            self.inner.clear_record(login, &basis.login).await;
+        if self.inner.record(login.clone(), &basis.who.print).await.is_some_and(|record| record.rest(&now).is_zero()) {
+            self.inner.clear_record(login, &basis.who.print).await;
         }
     }
 

@@ -67,11 +67,6 @@ impl Record {
         Record { at, at_boot, boot_id, again, unasked: wait, ..self.clone() }
     }
 
-    /// Whether it still answers for what has this fingerprint.
-    pub fn holds(&self, fingerprint: &Fingerprint, now: &Moment) -> bool {
-        self.fingerprint == fingerprint.as_str() && self.rest(now) > Duration::ZERO
-    }
-
     /// How long no attempt is made: in the boot of the failure by the clock that nobody sets, after it by the wall
     /// clock, and never for longer than was meant, however that one was set since.
     pub fn rest(&self, now: &Moment) -> Duration {
@@ -124,13 +119,11 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_holds_until_its_time_and_for_its_fingerprint_alone() {
+    fn a_failure_rests_until_its_time_and_tells_what_is_left() {
         let (print, now) = (fingerprint("a"), moment(0));
         let again = Again::At(moment(60).wall);
         let record = Record::new(Error::unavailable("away"), &print, again, 1, &now);
-        assert!(record.holds(&print, &moment(59)));
-        assert!(!record.holds(&print, &moment(60)));
-        assert!(!record.holds(&fingerprint("b"), &now), "signed in again");
+        assert!(!record.rest(&moment(59)).is_zero() && record.rest(&moment(60)).is_zero());
         assert!(record.told(&moment(50)).hint().contains("10 s"));
     }
 
@@ -161,9 +154,18 @@ mod tests {
     }
 
     #[test]
+    fn f09_a_host_that_does_not_say_which_boot_it_is_in_goes_by_the_wall_clock() {
+        let nameless =
+            |second, boot| Moment { boot: Duration::from_secs(boot), boot_id: String::new(), ..moment(second) };
+        let again = Again::At(moment(60).wall);
+        let record = Record::new(Error::unavailable("away"), &fingerprint("a"), again, 1, &nameless(0, 2_592_000));
+        assert_eq!(record.rest(&nameless(59, 5)), Duration::from_secs(1));
+        assert_eq!(record.rest(&nameless(61, 7)), Duration::ZERO, "not for as long as it was up before");
+    }
+
+    #[test]
     fn f08_a_rejected_secret_stays_rejected_until_there_is_another() {
         let record = Record::new(Error::sign_in("a", "no"), &fingerprint("a"), Again::WithAnotherLogin, 1, &moment(0));
-        assert!(record.holds(&fingerprint("a"), &moment(1_000_000)));
-        assert!(!record.holds(&fingerprint("b"), &moment(0)));
+        assert_eq!(record.rest(&moment(1_000_000)), Duration::MAX);
     }
 }

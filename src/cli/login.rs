@@ -63,9 +63,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
     let tried = if args.untested {
         vec![Tried::Untested("as you asked".into())]
     } else {
-        let given = entry.login.elsewhere().is_none();
-        let refused = |error| told_of(&entry, if given { of_the_given(error) } else { error });
-        try_out(&broker, &entry, &mut secret, &outside).await.map_err(refused)?
+        try_out(&broker, &entry, &mut secret, &outside).await.map_err(|error| told_of(&entry, error))?
     };
 
     let stored = StoredLogin::signed_in(entry.kind.name, secret.clone()).for_issuer(entry.login.given_to());
@@ -98,18 +96,6 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
         Terminal.tell(&outcome.told());
     }
     Ok(())
-}
-
-/// An issuer's refusal as it is told of a secret that has just been given, and is not kept.
-fn of_the_given(error: Error) -> Error {
-    match error {
-        Error::LoginRequired { message, remedy } => {
-            let message = message.replace("the stored ", "this ").replace("what is stored", "what was given");
-            let message = message.replace("no longer accepts", "does not accept");
-            Error::LoginRequired { message: message.replace("no longer accepted", "not accepted"), remedy }
-        }
-        other => other,
-    }
 }
 
 /// What is kept is kept: a daemon that is leaving, or that nobody understands, takes nothing of that back.

@@ -260,8 +260,8 @@ impl Aws {
 
     fn not_accepted(&self) -> Error {
         let what = match &self.keys_in {
-            KeysIn::Keyring(Some(_)) => "the MFA session is no longer accepted".into(),
-            KeysIn::Keyring(None) => "the stored access key is no longer accepted".into(),
+            KeysIn::Keyring(Some(_)) => "the MFA session is not accepted".into(),
+            KeysIn::Keyring(None) => "the access key is not accepted".into(),
             _ => format!("the keys of {} are not accepted", self.place()),
         };
         Error::sign_in(&self.name, what)

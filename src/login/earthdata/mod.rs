@@ -97,7 +97,7 @@ impl Login for Earthdata {
             match (unpack(ask.secret), ask.need) {
                 (Stored::Password(user), Need::Basic) => Ok(self.grant_password(user)),
                 (Stored::Token(_), Need::Basic) => {
-                    let message = "a name and password are wanted, and what is stored is a token: sign in by name, \
+                    let message = "a name and password are wanted, and this is a token: sign in by name, \
                                    with Enter where a token is asked for";
                     Err(Error::sign_in(&self.name, message))
                 }
@@ -206,7 +206,7 @@ impl Earthdata {
         self.not_over(&claims, ask.now.wall)?;
         if ask.rejected.is_some() {
             // One token is all there is: another attempt with it would be the same attempt.
-            return Err(Error::sign_in(&self.name, "Earthdata Login no longer accepts the stored token"));
+            return Err(Error::sign_in(&self.name, "Earthdata Login does not accept the token"));
         }
         Ok(Granted { access: Access::Bearer(token), expires: claims.expires, rotated: None })
     }

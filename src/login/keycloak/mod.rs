@@ -209,12 +209,12 @@ impl Keycloak {
         if let Stored::Token(token) = stored {
             let expires = jwt::claims(token.expose()).and_then(|claims| claims.expires);
             if ask.rejected.is_some() {
-                return Err(Error::sign_in(&self.name, "the stored token is not accepted"));
+                return Err(Error::sign_in(&self.name, "the token is not accepted"));
             }
             return match expires {
                 Some(end) if end <= ask.now.wall => {
                     let end = crate::credentials::written(end);
-                    Err(Error::sign_in(&self.name, format!("the stored token expired at {end}")))
+                    Err(Error::sign_in(&self.name, format!("the token expired at {end}")))
                 }
                 _ => Ok(Granted { access: Access::Bearer(token), expires, rotated: None }),
             };
