@@ -10,54 +10,16 @@
 
 mod common;
 
+use common::moto::Moto;
 use common::{Issuer, Place, credentials, peers, stderr};
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::thread::JoinHandle;
+use std::process::{Command, Output, Stdio};
 use valetkey::standin::Standin;
 
 const BUCKET: &str = "my-bucket";
 const OBJECTS: [&str; 2] = ["granule-1.nc", "granule-2.nc"];
 const ROLE: &str = "arn:aws:iam::123456789012:role/uploader";
 const LONG_LIVED: &str = r#"{"AccessKeyId":"AKIALONGLIVED","SecretAccessKey":"marker-of-a-long-lived-key"}"#;
-
-/// moto on a port of its own choice.
-struct Moto {
-    child: Child,
-    url: String,
-    log: Option<JoinHandle<Vec<String>>>,
-}
-
-impl Moto {
-    fn start(program: &Path) -> Moto {
-        let mut command = Command::new(program);
-        command.args(["-H", "127.0.0.1", "-p", "0"]).env("PYTHONUNBUFFERED", "1");
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
-        let url = loop {
-            let line = said.next().expect("moto ended before it listened").unwrap();
-            if let Some((_, rest)) = line.split_once("Running on ") {
-                break rest.trim().to_owned();
-            }
-        };
-        let log = std::thread::spawn(move || said.map_while(Result::ok).collect());
-        Moto { child, url, log: Some(log) }
-    }
-
-    /// Ends it; every line that it logged.
-    fn end(mut self) -> Vec<String> {
-        self.child.kill().unwrap();
-        self.log.take().unwrap().join().unwrap()
-    }
-}
-
-impl Drop for Moto {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// A program of the Python environment, with nothing of the environment but HOME and PATH.
 fn run(place: &Place, program: &Path, words: &[&str]) -> Output {

@@ -7,82 +7,45 @@
 
 mod common;
 
+use common::moto::Moto;
 use common::{Place, credentials, peers, stderr};
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::thread::JoinHandle;
 
 const KEYS: &str = r#"{"AccessKeyId":"AKIALONGLIVED","SecretAccessKey":"marker-of-a-long-lived-key"}"#;
 
-/// moto on a port of its own choice.
-struct Moto {
-    child: Child,
-    url: String,
-    log: Option<JoinHandle<Vec<String>>>,
+/// The profile `uploads`, which assumes a role there with the keys of that login.
+fn place(moto: &Moto, login: &str) -> Place {
+    let (place, url) = (Place::new(), &moto.url);
+    place.configure(&format!(
+        "keyring = \"file\"\n[logins.me]\nkind = \"aws\"\nendpoint = \"{url}\"\n{login}\n\
+         [profiles.uploads]\nprovider = \"sts\"\nlogin = \"me\"\nendpoint = \"{url}\"\n\
+         role_arn = \"arn:aws:iam::123456789012:role/uploader\"\n"
+    ));
+    place
 }
 
-impl Moto {
-    fn start(program: &Path) -> Moto {
-        let mut command = Command::new(program);
-        command.args(["-H", "127.0.0.1", "-p", "0"]).env("PYTHONUNBUFFERED", "1");
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
-        let url = loop {
-            let line = said.next().expect("moto ended before it listened").unwrap();
-            if let Some((_, rest)) = line.split_once("Running on ") {
-                break rest.trim().to_owned();
-            }
-        };
-        let log = std::thread::spawn(move || said.map_while(Result::ok).collect());
-        Moto { child, url, log: Some(log) }
-    }
-
-    /// The profile `uploads`, which assumes a role here with the keys of that login.
-    fn place(&self, login: &str) -> Place {
-        let place = Place::new();
-        let url = &self.url;
-        place.configure(&format!(
-            "keyring = \"file\"\n[logins.me]\nkind = \"aws\"\nendpoint = \"{url}\"\n{login}\n\
-             [profiles.uploads]\nprovider = \"sts\"\nlogin = \"me\"\nendpoint = \"{url}\"\n\
-             role_arn = \"arn:aws:iam::123456789012:role/uploader\"\n"
-        ));
-        place
-    }
-
-    /// Ends it; how many requests it was sent.
-    fn end(mut self) -> usize {
-        self.child.kill().unwrap();
-        let log = self.log.take().unwrap().join().unwrap();
-        log.iter().filter(|line| line.contains("\"POST / ")).count()
-    }
-}
-
-impl Drop for Moto {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Ends it; how many requests it was sent.
+fn asked(moto: Moto) -> usize {
+    moto.end().iter().filter(|line| line.contains("\"POST / ")).count()
 }
 
 #[test]
 fn moto_gives_an_mfa_session_for_a_code_and_the_session_opens_roles() {
     let Some(found) = peers::installed(&["moto_server"]) else { return };
     let moto = Moto::start(&found[0]);
-    let place = moto.place("mfa_serial = \"arn:aws:iam::123456789012:mfa/ada\"\nduration = \"15m\"");
+    let place = place(&moto, "mfa_serial = \"arn:aws:iam::123456789012:mfa/ada\"\nduration = \"15m\"");
     let signed_in = place.login("me", &format!("{KEYS}\n123456\n"));
     let said = stderr(&signed_in);
     assert!(signed_in.status.success() && said.contains("signed in to me as AKIA"), "{said}");
     assert!(said.contains(", until ") && said.contains("tried with profile uploads"), "{said}");
     credentials(&place.helper("uploads"));
-    assert_eq!(moto.end(), 3, "the session, the trial, the helper");
+    assert_eq!(asked(moto), 3, "the session, the trial, the helper");
 }
 
 #[test]
 fn a_profile_that_the_aws_cli_wrote_is_followed_to_its_role() {
     let Some(found) = peers::installed(&["moto_server", "aws"]) else { return };
     let moto = Moto::start(&found[0]);
-    let place = moto.place("profile = \"dev\"");
+    let place = place(&moto, "profile = \"dev\"");
     for (profile, key, value) in [
         ("base", "aws_access_key_id", "AKIALONGLIVED"),
         ("base", "aws_secret_access_key", "marker-of-a-long-lived-key"),
@@ -98,5 +61,5 @@ fn a_profile_that_the_aws_cli_wrote_is_followed_to_its_role() {
     assert!(signed_in.status.success(), "{}", stderr(&signed_in));
     assert!(stderr(&signed_in).contains("signed in to me as profile dev of"), "{}", stderr(&signed_in));
     credentials(&place.helper("uploads"));
-    assert_eq!(moto.end(), 4, "the chain's role and ours, at the trial and for the helper");
+    assert_eq!(asked(moto), 4, "the chain's role and ours, at the trial and for the helper");
 }

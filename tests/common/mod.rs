@@ -3,6 +3,7 @@
 
 pub(crate) mod desktop;
 mod issuer;
+pub(crate) mod moto;
 pub(crate) mod peers;
 mod running;
 pub(crate) mod small_disk;
