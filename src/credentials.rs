@@ -39,6 +39,25 @@ impl Credentials {
         serde_json::to_string(&form).expect("a struct of strings is JSON") + "\n"
     }
 
+    /// What a container's credentials endpoint answers: `Token` where the other form has `SessionToken`, and no Version.
+    pub fn container_json(&self, published: Timestamp) -> String {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Container<'a> {
+            access_key_id: &'a str,
+            secret_access_key: &'a str,
+            token: &'a str,
+            expiration: String,
+        }
+        let form = Container {
+            access_key_id: &self.access_key_id,
+            secret_access_key: self.secret_access_key.expose(),
+            token: self.session_token.expose(),
+            expiration: written(published),
+        };
+        serde_json::to_string(&form).expect("a struct of strings is JSON")
+    }
+
     /// Why these credentials cannot be passed on, if they cannot: every part must be printable ASCII without space,
     /// since consumers put them into headers and shells. Says which part, never what it holds.
     pub fn defect(&self) -> Option<&'static str> {
@@ -112,6 +131,15 @@ pub(crate) mod tests {
         assert_eq!(value["Version"], 1);
         assert_eq!(value["Expiration"], "2026-11-23T14:00:00Z");
         assert_eq!(value.as_object().unwrap().len(), 5);
+    }
+
+    #[test]
+    fn the_container_form_has_all_four_of_its_names_and_no_other() {
+        let time = read_time("2026-11-23T14:00:00Z").unwrap();
+        let value: serde_json::Value = serde_json::from_str(&sample(time).container_json(time)).unwrap();
+        let names: Vec<&String> = value.as_object().unwrap().keys().collect();
+        assert_eq!(names, ["AccessKeyId", "Expiration", "SecretAccessKey", "Token"]);
+        assert_eq!(value["Expiration"], "2026-11-23T14:00:00Z");
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub mod daemon;
 #[cfg(feature = "agent")]
 pub mod error;
 #[cfg(feature = "agent")]
+pub mod export;
+#[cfg(feature = "agent")]
 pub mod files;
 #[cfg(feature = "agent")]
 pub mod freshness;

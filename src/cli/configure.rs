@@ -1,7 +1,7 @@
 //! `valetkey configure [PROFILE..]`: the profiles of our config as profiles of `~/.aws/config`.
 
 use super::context::Context;
-use super::credentials::SETTLE;
+use super::obtain::SETTLE;
 use super::one_shot::to_its_end;
 use super::{print, tell};
 use crate::aws_config::{Block, configured};

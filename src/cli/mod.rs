@@ -6,11 +6,13 @@ mod context;
 mod credentials;
 mod daemon;
 mod demo;
+mod env;
 mod keyring;
 mod list;
 mod lock;
 mod login;
 mod logout;
+mod obtain;
 mod one_shot;
 mod refresh;
 mod reload;
@@ -53,6 +55,8 @@ enum Verb {
     Remove(remove::Args),
     /// Print the credentials of a profile as credential_process JSON
     Credentials(credentials::Args),
+    /// Print the credentials of a profile as variables of a shell
+    Env(env::Args),
     /// Write the profiles into ~/.aws/config
     Configure(configure::Args),
     /// Tell the state of each profile
@@ -94,9 +98,12 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
     };
     let given = matches.subcommand_matches("add").map(add::given).unwrap_or_default();
-    if let Verb::Add(args) = &cli.verb
-        && let Err(misuse) = add::judge(args, &given)
-    {
+    let sound = match &cli.verb {
+        Verb::Add(args) => add::judge(args, &given),
+        Verb::Env(args) => env::judge(args),
+        _ => Ok(()),
+    };
+    if let Err(misuse) = sound {
         crate::wire::tell(&misuse.text());
         return ExitCode::from(2);
     }
@@ -137,6 +144,7 @@ async fn dispatch(verb: Verb, given: Vec<(String, String)>) -> Result<(), Error>
         Verb::List => list::run(&Context::new()?),
         Verb::Remove(args) => remove::run(&Context::new()?, &args),
         Verb::Credentials(args) => credentials::run(&Context::new()?, &args).await,
+        Verb::Env(args) => env::run(&args).await,
         Verb::Configure(args) => configure::run(&Context::new()?, &args).await,
         Verb::Status(args) => status::run(&Context::new()?, &args).await,
         Verb::Refresh(args) => refresh::run(&Context::new()?, &args).await,

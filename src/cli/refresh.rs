@@ -1,7 +1,7 @@
 //! `valetkey refresh [PROFILE..]`: new credentials now, however good the old ones are.
 
 use super::context::Context;
-use super::credentials::{SETTLE, ask};
+use super::obtain::{SETTLE, ask};
 use super::one_shot::to_its_end;
 use super::tell;
 use crate::broker::Manner;

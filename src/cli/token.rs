@@ -1,7 +1,7 @@
 //! `valetkey token LOGIN`: a fresh bearer token for a shell script.
 
 use super::context::Context;
-use super::credentials::{SETTLE, ask_daemon};
+use super::obtain::{SETTLE, ask_daemon};
 use super::one_shot::to_its_end;
 use super::print;
 use crate::broker::Manner;

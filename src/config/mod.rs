@@ -49,6 +49,12 @@ impl Profile {
     pub fn region(&self) -> String {
         self.settings.text("region").unwrap_or(self.kind.region).to_owned()
     }
+
+    /// The certificates to trust for the profile's S3, where it is not AWS' and talks TLS: whoever runs a CA of his own for
+    /// the issuer runs the same for the S3 beside it.
+    pub fn s3_ca_file(&self, endpoint: Option<&str>) -> Option<PathBuf> {
+        endpoint.filter(|endpoint| endpoint.starts_with("https://")).and_then(|_| self.settings.route().ca_file)
+    }
 }
 
 impl Config {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `GET /v1/profiles` | names and kinds |
 //! | `GET /v1/profiles/P/credentials[?min_valid=30m]` | `credential_process` JSON |
+//! | `GET /v1/profiles/P/export[?min_valid=30m]` | the same with region and S3, for our own command |
 //! | `POST /v1/profiles/P/refresh` | new credentials are asked for; until when they are valid |
 //! | `GET /v1/status` | what `valetkey status --json` prints |
 //! | `GET /v1/logins/L/token` | a bearer token and a newline: on this socket only |
@@ -18,6 +19,7 @@ use crate::broker::{Broker, Served, Status, StoredLogin};
 use crate::config::Config;
 use crate::credentials::written;
 use crate::error::Error;
+use crate::export::Export;
 use crate::secret::Secret;
 use crate::settings::read_duration;
 use crate::system::watch::Watch;
@@ -112,7 +114,11 @@ impl Routes {
         let words: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let answered = match (&parts.method, words.as_slice()) {
             (&Method::GET, ["v1", "profiles", profile, "credentials"]) => {
-                self.credentials(profile, parts.uri.query().unwrap_or_default()).await
+                let served = self.served(profile, parts.uri.query().unwrap_or_default()).await;
+                served.map(|served| reply::json_text(served.process_json()))
+            }
+            (&Method::GET, ["v1", "profiles", profile, "export"]) => {
+                self.export(profile, parts.uri.query().unwrap_or_default()).await
             }
             (&Method::GET, ["v1", "profiles"]) => Ok(reply::json(&self.broker.status().profiles)),
             (&Method::POST, ["v1", "profiles", profile, "refresh"]) => {
@@ -142,7 +148,14 @@ impl Routes {
         Ok(answered.unwrap_or_else(|error| reply::error(&error, form)))
     }
 
-    async fn credentials(&self, profile: &str, query: &str) -> Result<Reply, Error> {
+    async fn export(&self, profile: &str, query: &str) -> Result<Reply, Error> {
+        let served = self.served(profile, query).await?;
+        // An edit in between may have taken the profile out.
+        let config = self.broker.config();
+        Ok(reply::json(&Export::of(&served, config.profile(profile)?)))
+    }
+
+    async fn served(&self, profile: &str, query: &str) -> Result<Served, Error> {
         if !valid_name(profile) {
             return Err(Error::configuration("this cannot be a profile's name", NAME_RULE));
         }
@@ -152,8 +165,7 @@ impl Routes {
             // It may well be in the file: what keeps the file from being read is what to mend.
             return Err(error.clone());
         }
-        let served = self.broker.credentials(profile, min_valid(query)?).await?;
-        Ok(reply::json_text(served.process_json()))
+        self.broker.credentials(profile, min_valid(query)?).await
     }
 
     async fn status(&self) -> DaemonStatus {

@@ -1,0 +1,84 @@
+//! `valetkey env PROFILE`: credentials as a shell, a file or another program reads them.
+
+use super::context::Context;
+use super::obtain::{duration, export};
+use super::print;
+use crate::error::Error;
+use crate::export::{ALL_NAMES, Form};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use std::time::Duration;
+
+/// Keys in an environment are seen by every child, and are not renewed there: where a program can run a
+/// credential_process, or under `valetkey exec`, they are neither.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    #[arg(required_unless_present = "clear")]
+    profile: Option<String>,
+    /// Who reads them
+    #[arg(long, value_name = "FORM", default_value = Form::ALL[0].0, value_parser = forms())]
+    format: Form,
+    /// Lines that clear whatever an earlier one may have set
+    #[arg(long, conflicts_with = "min_valid")]
+    clear: bool,
+    /// Credentials that are valid for so long at least: 30m, 1h, 1800
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    min_valid: Option<Duration>,
+}
+
+const EXAMPLES: &str = r#"How each form is used:
+  sh, bash, zsh   eval "$(valetkey env podaac)"
+  fish            valetkey env podaac --format fish | source
+  PowerShell      valetkey env podaac --format powershell | Out-String | Invoke-Expression
+  cmd.exe         for /f "delims=" %i in ('valetkey env podaac --format windows-cmd') do %i
+  docker          valetkey env podaac --format env-no-export >keys; docker run --env-file keys ..
+  a .env file     valetkey env podaac --format dotenv >.env
+  s3cmd, scripts  valetkey env podaac --format ini >credentials; AWS_SHARED_CREDENTIALS_FILE=credentials ..
+  and back        eval "$(valetkey env --clear)""#;
+
+/// The names of the forms, those of `aws configure export-credentials` among them.
+fn forms() -> impl TypedValueParser<Value = Form> {
+    let named = Form::ALL.map(|(name, _)| match name {
+        "sh" => PossibleValue::new(name).alias("env"),
+        name => PossibleValue::new(name),
+    });
+    PossibleValuesParser::new(named).map(|word| {
+        let known = Form::ALL.into_iter().find(|(name, _)| *name == word);
+        known.map_or(Form::ALL[0].1, |(_, form)| form)
+    })
+}
+
+/// A form that has nothing to clear is a mistake of usage.
+pub(super) fn judge(args: &Args) -> Result<(), Error> {
+    match args.format {
+        _ if !args.clear => Ok(()),
+        Form::Shell(shell) if shell.clear(&ALL_NAMES).is_some() => Ok(()),
+        _ => Err(Error::configuration("this form is no shell's, and clears nothing", "leave out --clear or --format")),
+    }
+}
+
+pub(super) async fn run(args: &Args) -> Result<(), Error> {
+    if let (true, Form::Shell(shell)) = (args.clear, args.format) {
+        return print(&shell.clear(&ALL_NAMES).unwrap_or_default());
+    }
+    let profile = args.profile.as_deref().unwrap_or_default();
+    export(&Context::new()?, profile, args.min_valid, |export| print(&export.text(args.format)?)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_the_aws_cli_are_taken_too() {
+        #[derive(clap::Parser)]
+        struct Words {
+            #[command(flatten)]
+            args: Args,
+        }
+        for (word, form) in [("env", Form::ALL[0].1), ("process", Form::Process), ("fish", Form::ALL[2].1)] {
+            let read = <Words as clap::Parser>::try_parse_from(["env", "podaac", "--format", word]).unwrap();
+            assert_eq!(read.args.format, form, "{word}");
+        }
+    }
+}
