@@ -17,7 +17,7 @@
 //!   [`provider`] and [`login`]: one file or folder for each kind, listed in a slice. [`config`]: what the user wrote.
 //! - [`files`], [`lock`], [`worker`]: private files, their locks, and the thread for what may block.
 //! - [`cache`]: what rests on disk. [`broker`]: one flight for each profile, renewal ahead.
-//! - [`daemon`] and [`cli`]: the edges; [`aws_config`]: the text of `~/.aws/config`. [`standin`]: the issuer behind the
+//! - [`daemon`] and [`cli`]: the edges; [`aws_config`]: the text of `~/.aws`; [`export`]: the forms that consumers read. [`standin`]: the issuer behind the
 //!   demo and the tests.
 //!
 //! Invariants: nothing below `ports` reads a clock, the environment or a file; no provider names another; an answer

@@ -4,7 +4,6 @@
 //! The keyring holds the access key or the MFA session, never both: the keys that a session was made with are not kept.
 //! What containers find in their variables (ECS, EKS Pod Identity) is not read: a daemon's variables may be another's.
 
-mod files;
 mod instance;
 mod keys;
 mod mfa;
@@ -18,13 +17,13 @@ mod tests;
 use super::{About, AccessRequest, Elsewhere, Granted, Kind, Login, SignIn};
 use crate::access::Need;
 use crate::aws::SigningClock;
+use crate::aws_config::Files;
 use crate::credentials::written;
 use crate::error::Error;
 use crate::jwt;
 use crate::ports::{Environment, Later, Readers};
 use crate::secret::Secret;
 use crate::settings::{Key, Settings, Shape};
-use files::Files;
 use keys::Keys;
 use mfa::Mfa;
 use recipe::{Base, Recipe};

@@ -1,7 +1,7 @@
 //! What the keys of a named profile are made of: its own chain through `~/.aws`, and nothing else of these files.
 
-use super::files::{Files, Section};
 use super::keys::Keys;
+use crate::aws_config::{Files, Section};
 use crate::error::Error;
 use crate::secret::Secret;
 use crate::settings::nearest;

@@ -9,16 +9,16 @@ use std::collections::BTreeMap;
 
 /// The sections of both files.
 #[derive(Debug, Default)]
-pub(super) struct Files<'a> {
+pub struct Files<'a> {
     profiles: BTreeMap<String, Section<'a>>,
     sso_sessions: BTreeMap<String, Section<'a>>,
 }
 
 /// Keys in lower case, and their values. What comes later, or from the credentials file, wins.
-pub(super) type Section<'a> = BTreeMap<String, &'a str>;
+pub type Section<'a> = BTreeMap<String, &'a str>;
 
 impl<'a> Files<'a> {
-    pub(super) fn read(config: &'a str, credentials: &'a str) -> Files<'a> {
+    pub fn read(config: &'a str, credentials: &'a str) -> Files<'a> {
         let mut files = Files::default();
         files.add(config, |header| match header.split_once(char::is_whitespace) {
             Some(("profile", name)) => Some((Group::Profile, name)),
@@ -30,15 +30,15 @@ impl<'a> Files<'a> {
         files
     }
 
-    pub(super) fn profile(&self, name: &str) -> Option<&Section<'a>> {
+    pub fn profile(&self, name: &str) -> Option<&Section<'a>> {
         self.profiles.get(name)
     }
 
-    pub(super) fn sso_session(&self, name: &str) -> Option<&Section<'a>> {
+    pub fn sso_session(&self, name: &str) -> Option<&Section<'a>> {
         self.sso_sessions.get(name)
     }
 
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    pub fn names(&self) -> impl Iterator<Item = &str> {
         self.profiles.keys().map(String::as_str)
     }
 
