@@ -1,18 +1,8 @@
 //! `~/.aws/config` edited as text: one marked block for each profile, everything else byte for byte as it was.
 
+use super::block::{Block, OPENING, last_line, section_names, written};
 use crate::error::{Error, Place};
 use std::path::Path;
-
-/// A profile as the AWS CLI and the SDKs read it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Block {
-    pub profile: String,
-    /// Absolute path of the helper.
-    pub helper: String,
-    pub region: String,
-    /// An S3 that is not AWS'.
-    pub endpoint: Option<String>,
-}
 
 /// `text` with these blocks in place of their older selves, or at its end. The same blocks twice change nothing.
 pub fn configured(text: &str, blocks: &[Block], file: &Path) -> Result<String, Error> {
@@ -20,16 +10,7 @@ pub fn configured(text: &str, blocks: &[Block], file: &Path) -> Result<String, E
     for block in blocks {
         let (before, after) = match find_block(&text, &block.profile, file)? {
             Some((start, end)) => (text[..start].to_owned(), text[end..].to_owned()),
-            None => {
-                let gap = if text.is_empty() || text.ends_with("\n\n") {
-                    ""
-                } else if text.ends_with('\n') {
-                    "\n"
-                } else {
-                    "\n\n"
-                };
-                (text.clone() + gap, String::new())
-            }
+            None => (text.clone() + gap_after(&text), String::new()),
         };
         // A section of that name outside our block would be merged with ours, or win over it.
         // botocore takes `[profile default]` for the default as well.
@@ -51,70 +32,44 @@ pub fn configured(text: &str, blocks: &[Block], file: &Path) -> Result<String, E
     Ok(text)
 }
 
-fn first_line(profile: &str) -> String {
-    format!("# >>> valetkey {profile}: written by `valetkey configure`, which replaces what is between these lines")
-}
-
-fn last_line(profile: &str) -> String {
-    format!("# <<< valetkey {profile}")
-}
-
-fn written(block: &Block) -> Result<String, Error> {
-    let profile = &block.profile;
-    let mut lines = vec![
-        first_line(profile),
-        format!("[{}]", section_names(block)[0]),
-        format!("credential_process = {} {profile}", quoted(&block.helper)?),
-        format!("region = {}", block.region),
-    ];
-    // Issuers name endpoints: a line's end in one would let it write lines of its own, a command among them.
-    for (what, text) in [("region", Some(&block.region)), ("endpoint", block.endpoint.as_ref())] {
-        if text.is_some_and(|text| text.chars().any(|c| c.is_control() || c.is_whitespace())) {
-            let message = format!("the {what} of {profile} cannot be written: there is a blank or a line's end in it");
-            return Err(Error::configuration(message, format!("set the {what} of {profile} in the config")));
+/// `text` without the blocks of these profiles, and without the blank line that stood before each.
+pub fn without(text: &str, profiles: &[&str], file: &Path) -> Result<String, Error> {
+    let mut text = text.to_owned();
+    for profile in profiles {
+        while let Some((start, end)) = find_block(&text, profile, file)? {
+            let before = &text[..start];
+            let before = if before.ends_with("\n\n") { &before[..start - 1] } else { before };
+            text = before.to_owned() + &text[end..];
         }
     }
-    if let Some(endpoint) = &block.endpoint {
-        // A bare endpoint_url would catch sts and iam as well. Without when_required Ceph 16 refuses what newer SDKs send.
-        lines.extend([
-            format!("services = valetkey-{profile}"),
-            "request_checksum_calculation = when_required".into(),
-            "response_checksum_validation = when_required".into(),
-            format!("[services valetkey-{profile}]"),
-            "s3 =".into(),
-            format!("  endpoint_url = {endpoint}"),
-            "  addressing_style = path".into(),
-        ]);
-    }
-    lines.push(last_line(profile));
-    Ok(lines.join("\n") + "\n")
+    Ok(text)
 }
 
-fn section_names(block: &Block) -> Vec<String> {
-    let profile = &block.profile;
-    let section = if profile == "default" { "default".to_owned() } else { format!("profile {profile}") };
-    let services = block.endpoint.is_some().then(|| format!("services valetkey-{profile}"));
-    [section].into_iter().chain(services).collect()
+/// The profiles that have a block.
+pub fn marked(text: &str) -> Vec<&str> {
+    let names = text.lines().filter_map(|line| line.strip_prefix(OPENING)?.split_once(':'));
+    names.map(|(name, _)| name).collect()
 }
 
-/// The command is split without a shell by some SDKs and run by a shell in others: double quotes are what both read.
-fn quoted(path: &str) -> Result<String, Error> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@=,".contains(c);
-    if path.chars().all(plain) {
-        return Ok(path.to_owned());
+/// A section that is there twice, and the line of its second: the AWS CLI reads nothing of such a file.
+pub fn doubled(text: &str) -> Option<(String, usize)> {
+    let mut seen = std::collections::BTreeSet::new();
+    let sections = text.lines().enumerate().filter_map(|(index, line)| Some((section(line)?, index + 1)));
+    sections.into_iter().find(|(name, _)| !seen.insert(name.clone()))
+}
+
+/// What keeps a new block apart from what stands above it.
+fn gap_after(text: &str) -> &'static str {
+    match text {
+        "" => "",
+        text if text.ends_with('\n') => "\n",
+        _ => "\n\n",
     }
-    if path.chars().any(|c| c.is_control() || "\"\\$`!".contains(c)) {
-        return Err(Error::configuration(
-            format!("the helper's path cannot be written for every SDK: {path}"),
-            "install valetkey in a directory whose path has none of \" \\ $ ` !",
-        ));
-    }
-    Ok(format!("\"{path}\""))
 }
 
 /// Start and end (after its newline) of the profile's block.
 fn find_block(text: &str, profile: &str, file: &Path) -> Result<Option<(usize, usize)>, Error> {
-    let (first, last) = (format!("# >>> valetkey {profile}:"), last_line(profile));
+    let (first, last) = (format!("{OPENING}{profile}:"), last_line(profile));
     let mut offset = 0;
     let mut start = None;
     for line in text.split_inclusive('\n') {
@@ -138,18 +93,16 @@ fn find_block(text: &str, profile: &str, file: &Path) -> Result<Option<(usize, u
     }
 }
 
-/// The line of a section of that name, as botocore reads it: inner blanks count as one.
+/// The line of a section of that name.
 fn section_line(text: &str, name: &str) -> Option<usize> {
-    let wanted: Vec<&str> = name.split(' ').collect();
-    text.lines()
-        .position(|line| {
-            let inside = line.trim().strip_prefix('[').and_then(|rest| rest.split(']').next());
-            inside.is_some_and(|inside| {
-                let plain = inside.replace(['"', '\''], "");
-                plain.split_whitespace().collect::<Vec<_>>() == wanted
-            })
-        })
-        .map(|index| index + 1)
+    text.lines().position(|line| section(line).is_some_and(|found| found == name)).map(|index| index + 1)
+}
+
+/// The name in a section's line, as botocore reads it: without quotes, inner blanks count as one.
+fn section(line: &str) -> Option<String> {
+    let inside = line.trim().strip_prefix('[')?.split(']').next()?;
+    let plain = inside.replace(['"', '\''], "");
+    Some(plain.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]
@@ -162,6 +115,7 @@ mod tests {
             helper: "/usr/bin/valetkey-credential-process".into(),
             region: "us-west-2".into(),
             endpoint: endpoint.map(str::to_owned),
+            ca_file: None,
         }
     }
 
@@ -225,17 +179,29 @@ mod tests {
     }
 
     #[test]
+    fn removing_leaves_what_was_there_before() {
+        let file = Path::new("/c");
+        for before in ["", "[default]\nregion = x\n", "[default]\r\n\r\n", "[a]\n\n\n", "# no newline at the end"] {
+            let once = configure(before, block(None)).unwrap();
+            let two = configure(&once, Block { profile: "other".into(), ..block(Some("https://x.org")) }).unwrap();
+            assert_eq!(marked(&two), ["podaac", "other"]);
+            let newline = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
+            assert_eq!(without(&two, &["podaac", "other"], file).unwrap(), format!("{before}{newline}"));
+            assert_eq!(without(&two, &["other"], file).unwrap(), once);
+            assert_eq!(without(&two, &["nobody"], file).unwrap(), two);
+        }
+    }
+
+    #[test]
+    fn a_section_that_is_there_twice_is_found_with_its_second_line() {
+        assert_eq!(doubled("[a]\nx = 1\n[profile b]\n[ profile  'b' ]\n"), Some(("profile b".into(), 4)));
+        assert_eq!(doubled(&configure("[default]\n", block(Some("https://x.org"))).unwrap()), None);
+    }
+
+    #[test]
     fn a_broken_block_is_not_guessed_at() {
         let once = configure("", block(None)).unwrap();
         let broken = once.replace("# <<< valetkey podaac\n", "[default]\n");
         assert!(configure(&broken, block(None)).is_err());
-    }
-
-    #[test]
-    fn paths_with_blanks_are_quoted_and_hopeless_ones_refused() {
-        assert_eq!(quoted("/opt/my tools/x").unwrap(), "\"/opt/my tools/x\"");
-        for bad in ["/a\"b", "/a$b", "/a`b", "/a\\b", "/a\nb"] {
-            assert!(quoted(bad).is_err(), "{bad}");
-        }
     }
 }

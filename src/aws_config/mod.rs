@@ -1,7 +1,11 @@
 //! `~/.aws/config` and `~/.aws/credentials` as text: read as the AWS CLI does, and our blocks in the one of them.
 
+mod block;
 mod edit;
 mod files;
+mod shadows;
 
-pub use edit::{Block, configured};
+pub use block::Block;
+pub use edit::{configured, doubled, marked, without};
 pub use files::{Files, Section};
+pub use shadows::{Finding, odd_command, shadows};

@@ -1,16 +1,17 @@
 //! `valetkey configure [PROFILE..]`: the profiles of our config as profiles of `~/.aws/config`.
 
+use super::aws_files::AwsFiles;
 use super::context::Context;
 use super::obtain::SETTLE;
 use super::one_shot::to_its_end;
 use super::{print, tell};
-use crate::aws_config::{Block, configured};
+use crate::aws_config::{Block, configured, doubled, marked, shadows, without};
 use crate::broker::Manner;
 use crate::config::{Config, Profile};
 use crate::error::Error;
 use crate::system::{config_file, environment, process};
 use similar::TextDiff;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -19,9 +20,15 @@ pub(super) struct Args {
     /// Show what would change, and change nothing
     #[arg(long)]
     dry_run: bool,
+    /// Take our blocks out again: those of the profiles, or all
+    #[arg(long)]
+    remove: bool,
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
+    if args.remove {
+        return remove(context, args);
+    }
     let config = context.config()?;
     let chosen: Vec<&Profile> = if args.profiles.is_empty() {
         config.profiles.values().collect()
@@ -53,34 +60,80 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
             }
         };
         let (name, region) = (profile.name.clone(), profile.region());
-        blocks.push(Block { profile: name, helper: helper.clone(), region, endpoint });
+        let ca_file = profile.s3_ca_file(endpoint.as_deref()).map(|file| file.to_string_lossy().into_owned());
+        blocks.push(Block { profile: name, helper: helper.clone(), region, endpoint, ca_file });
     }
     let Some(first) = blocks.first() else { return worst };
 
-    let file = aws_config_file(context);
-    let before = config_file::read_foreign(&file)?.unwrap_or_default();
-    let after = configured(&before, &blocks, &file)?;
-    if after == before {
-        tell(&format!("{} is up to date", file.display()));
-        return worst;
+    let file = AwsFiles::of(context);
+    let before = config_file::read_foreign(&file.config)?.unwrap_or_default();
+    let after = configured(&before, &blocks, &file.config)?;
+    if put(&file.config, &before, &after, args.dry_run)? {
+        if context.surroundings.valetkey_home.is_some() {
+            tell("VALETKEY_HOME is set: these profiles work only where it is set, too");
+        }
+        tell(&format!("try: aws s3 ls s3://BUCKET --profile {}", first.profile));
     }
+    for block in &blocks {
+        warn(&file, &block.profile);
+    }
+    if let Some((section, line)) = doubled(&after) {
+        tell(&format!(
+            "warning: [{section}] is twice in {}:{line}; the AWS CLI reads no such file",
+            file.config.display()
+        ));
+    }
+    worst
+}
+
+/// Takes blocks out, of profiles that the config may not have any more.
+fn remove(context: &Context, args: &Args) -> Result<(), Error> {
+    let file = AwsFiles::of(context).config;
+    let before = config_file::read_foreign(&file)?.unwrap_or_default();
+    let there = marked(&before);
+    if let Some(unknown) = args.profiles.iter().find(|name| !there.contains(&name.as_str())) {
+        let name = crate::error::printable(unknown);
+        let fix = match there.as_slice() {
+            [] => "there is no block of ours".to_owned(),
+            there => format!("there are blocks of {}", there.join(", ")),
+        };
+        return Err(Error::configuration(format!("{} has no block of {name}", file.display()), fix));
+    }
+    let named: Vec<&str> = args.profiles.iter().map(String::as_str).collect();
+    let after = without(&before, if named.is_empty() { &there } else { &named }, &file)?;
+    put(&file, &before, &after, args.dry_run).map(|_| ())
+}
+
+/// Shows the difference and, if it is meant, makes it; the file as it was stays beside it. Whether it was made.
+fn put(file: &Path, before: &str, after: &str, dry_run: bool) -> Result<bool, Error> {
     let name = file.display().to_string();
-    let diff = TextDiff::from_lines(&before, &after);
+    if after == before {
+        tell(&format!("{name} is up to date"));
+        return Ok(false);
+    }
+    config_file::may_be_written(file)?;
+    let diff = TextDiff::from_lines(before, after);
     print(&diff.unified_diff().context_radius(2).header(&name, &name).to_string())?;
-    if args.dry_run {
-        return worst;
+    if dry_run {
+        return Ok(false);
     }
     if !before.is_empty() {
-        let backup = backup_of(&file);
-        config_file::write(&backup, &before, 0o600)?;
+        let backup = backup_of(file);
+        config_file::write(&backup, before, 0o600)?;
         tell(&format!("the file as it was: {}", backup.display()));
     }
-    config_file::write(&file, &after, 0o600)?;
-    if context.surroundings.valetkey_home.is_some() {
-        tell("VALETKEY_HOME is set: these profiles work only where it is set, too");
+    config_file::write(file, after, 0o600)?;
+    tell(&format!("wrote {name}"));
+    Ok(true)
+}
+
+/// Says what an SDK would take before it asks us.
+fn warn(file: &AwsFiles, profile: &str) {
+    let credentials = config_file::read_foreign(&file.credentials).ok().flatten().unwrap_or_default();
+    let called = file.credentials.display().to_string();
+    for found in shadows(profile, &credentials, &called, &environment::variable) {
+        tell(&format!("warning: {}; {}", found.what, found.remedy));
     }
-    tell(&format!("wrote {name}; try: aws s3 ls s3://BUCKET --profile {}", first.profile));
-    worst
 }
 
 /// The S3 that the profile's credentials are for, if it is not AWS'. Where only the issuer knows, it is asked for
@@ -98,19 +151,8 @@ async fn s3_endpoint(context: &Context, config: &Config, profile: &Profile) -> R
     Ok(to_its_end(&broker, served).await?.lease.endpoint.clone())
 }
 
-/// Where the AWS CLI reads it.
-fn aws_config_file(context: &Context) -> PathBuf {
-    match environment::variable("AWS_CONFIG_FILE") {
-        Some(file) => match file.strip_prefix("~/") {
-            Some(rest) => context.paths.home.join(rest),
-            None => PathBuf::from(file),
-        },
-        None => context.paths.home.join(".aws/config"),
-    }
-}
-
 /// A name of its own for each backup: the first one is what the user had before us.
-fn backup_of(file: &std::path::Path) -> PathBuf {
+fn backup_of(file: &Path) -> PathBuf {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let numbered = (2..).map(|number| file.with_file_name(format!("{name}.before-valetkey-{number}")));
     let mut names = std::iter::once(file.with_file_name(format!("{name}.before-valetkey"))).chain(numbered);

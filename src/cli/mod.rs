@@ -1,6 +1,7 @@
 //! The command `valetkey`: its verbs, one file for each, and what they share.
 
 mod add;
+mod aws_files;
 mod configure;
 mod context;
 mod credentials;
@@ -57,7 +58,7 @@ enum Verb {
     Credentials(credentials::Args),
     /// Print the credentials of a profile as variables of a shell
     Env(env::Args),
-    /// Write the profiles into ~/.aws/config
+    /// Write the profiles into ~/.aws/config, or take them out again
     Configure(configure::Args),
     /// Tell the state of each profile
     Status(status::Args),

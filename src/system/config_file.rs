@@ -50,6 +50,20 @@ pub fn read(path: &Path, home: &Path) -> Result<Config, Error> {
     }
 }
 
+/// Refuses a file that its owner made read-only: the rename of [`write`] would replace it all the same.
+pub fn may_be_written(path: &Path) -> Result<(), Error> {
+    match fs::metadata(path) {
+        Ok(meta) if meta.mode() & 0o200 == 0 => {
+            let name = path.display();
+            Err(Error::configuration(
+                format!("{name} is read-only"),
+                format!("if it is to be changed: chmod u+w {name}"),
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Writes `text` beside the file and renames it into place; a link's target is written, not the link. A file that was
 /// there keeps its mode and group, a new one gets `mode`.
 pub fn write(path: &Path, text: &str, mode: u32) -> Result<(), Error> {
@@ -132,6 +146,20 @@ mod tests {
         assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o666);
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_file_that_is_read_only_is_meant_to_stay_as_it_is() {
+        let home = tempfile::tempdir().unwrap();
+        let (file, link) = (home.path().join("config"), home.path().join("link"));
+        assert_eq!(may_be_written(&file), Ok(()), "one that is not there yet");
+        fs::write(&file, "a").unwrap();
+        symlink(&file, &link).unwrap();
+        assert_eq!(may_be_written(&link), Ok(()));
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o444)).unwrap();
+        for path in [&file, &link] {
+            assert!(may_be_written(path).unwrap_err().hint().contains("chmod u+w"));
+        }
     }
 
     #[test]

@@ -1,0 +1,117 @@
+//! One profile's block of `~/.aws/config`: its marks, its sections, and how the helper's path is quoted.
+
+use crate::error::Error;
+
+/// A profile as the AWS CLI and the SDKs read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    pub profile: String,
+    /// Absolute path of the helper.
+    pub helper: String,
+    pub region: String,
+    /// An S3 that is not AWS'.
+    pub endpoint: Option<String>,
+    /// What the SDKs of Python trust in place of their own certificates, at such an S3.
+    pub ca_file: Option<String>,
+}
+
+/// What every first line of a block begins with, up to the profile's name.
+pub(super) const OPENING: &str = "# >>> valetkey ";
+
+fn first_line(profile: &str) -> String {
+    format!("{OPENING}{profile}: written by `valetkey configure`, which replaces what is between these lines")
+}
+
+pub(super) fn last_line(profile: &str) -> String {
+    format!("# <<< valetkey {profile}")
+}
+
+/// The lines of a block, its marks included.
+pub(super) fn written(block: &Block) -> Result<String, Error> {
+    let profile = &block.profile;
+    let mut lines = vec![
+        first_line(profile),
+        format!("[{}]", section_names(block)[0]),
+        format!("credential_process = {} {profile}", quoted(&block.helper)?),
+        format!("region = {}", block.region),
+    ];
+    // Issuers name endpoints: a line's end in one would let it write lines of its own, a command among them.
+    for (what, text) in [("region", Some(&block.region)), ("endpoint", block.endpoint.as_ref())] {
+        if text.is_some_and(|text| text.chars().any(|c| c.is_control() || c.is_whitespace())) {
+            let message = format!("the {what} of {profile} cannot be written: there is a blank or a line's end in it");
+            return Err(Error::configuration(message, format!("set the {what} of {profile} in the config")));
+        }
+    }
+    if let Some(file) = &block.ca_file {
+        if file.chars().any(char::is_control) {
+            let message = format!("the ca_file of {profile} cannot be written: there is a line's end in it");
+            return Err(Error::configuration(message, format!("set the ca_file of {profile} in the config")));
+        }
+        lines.push(format!("ca_bundle = {file}"));
+    }
+    if let Some(endpoint) = &block.endpoint {
+        // A bare endpoint_url would catch sts and iam as well. Without when_required Ceph 16 refuses what newer SDKs send.
+        lines.extend([
+            format!("services = valetkey-{profile}"),
+            "request_checksum_calculation = when_required".into(),
+            "response_checksum_validation = when_required".into(),
+            format!("[services valetkey-{profile}]"),
+            "s3 =".into(),
+            format!("  endpoint_url = {endpoint}"),
+            "  addressing_style = path".into(),
+        ]);
+    }
+    lines.push(last_line(profile));
+    Ok(lines.join("\n") + "\n")
+}
+
+/// The sections that a block has.
+pub(super) fn section_names(block: &Block) -> Vec<String> {
+    let profile = &block.profile;
+    let section = if profile == "default" { "default".to_owned() } else { format!("profile {profile}") };
+    let services = block.endpoint.is_some().then(|| format!("services valetkey-{profile}"));
+    [section].into_iter().chain(services).collect()
+}
+
+/// The command is split without a shell by some SDKs and run by a shell in others: double quotes are what both read.
+fn quoted(path: &str) -> Result<String, Error> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@=,".contains(c);
+    if path.chars().all(plain) {
+        return Ok(path.to_owned());
+    }
+    if path.chars().any(|c| c.is_control() || "\"\\$`!".contains(c)) {
+        return Err(Error::configuration(
+            format!("the helper's path cannot be written for every SDK: {path}"),
+            "install valetkey in a directory whose path has none of \" \\ $ ` !",
+        ));
+    }
+    Ok(format!("\"{path}\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_with_blanks_are_quoted_and_hopeless_ones_refused() {
+        assert_eq!(quoted("/opt/my tools/x").unwrap(), "\"/opt/my tools/x\"");
+        for bad in ["/a\"b", "/a$b", "/a`b", "/a\\b", "/a\nb"] {
+            assert!(quoted(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_ca_of_ones_own_is_a_setting_of_the_profile_and_not_of_the_service() {
+        let block = Block {
+            profile: "lab".into(),
+            helper: "/usr/bin/h".into(),
+            region: "us-east-1".into(),
+            endpoint: Some("https://s3.lab".into()),
+            ca_file: Some("/etc/lab.pem".into()),
+        };
+        let text = written(&block).unwrap();
+        let (profile, services) = text.split_once("[services").unwrap();
+        assert!(profile.contains("\nca_bundle = /etc/lab.pem\n") && !services.contains("ca_bundle"), "{text}");
+        assert!(written(&Block { ca_file: Some("/a\n[x]".into()), ..block }).is_err());
+    }
+}
