@@ -17,8 +17,9 @@
 //!   [`provider`] and [`login`]: one file or folder for each kind, listed in a slice. [`config`]: what the user wrote.
 //! - [`files`], [`lock`], [`worker`]: private files, their locks, and the thread for what may block.
 //! - [`cache`]: what rests on disk. [`broker`]: one flight for each profile, renewal ahead.
-//! - [`daemon`] and [`cli`]: the edges; [`aws_config`]: the text of `~/.aws`; [`export`]: the forms that consumers read. [`standin`]: the issuer behind the
-//!   demo and the tests.
+//! - [`daemon`] and [`cli`]: the edges; [`loopback`]: the HTTP server that both may open;
+//!   [`aws_config`]: the text of `~/.aws`; [`export`]: the forms that consumers read. [`standin`]: the issuer behind the demo
+//!   and the tests.
 //!
 //! Invariants: nothing below `ports` reads a clock, the environment or a file; no provider names another; an answer
 //! from memory touches neither disk nor network (it looks at one inotify descriptor, for an edited config); a secret is exposed in few places, all found by `expose`.
@@ -60,6 +61,8 @@ pub mod lease;
 pub mod lock;
 #[cfg(feature = "agent")]
 pub mod login;
+#[cfg(feature = "agent")]
+pub mod loopback;
 #[cfg(feature = "agent")]
 pub mod netrc;
 #[cfg(feature = "agent")]

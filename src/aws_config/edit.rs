@@ -38,7 +38,9 @@ pub fn without(text: &str, profiles: &[&str], file: &Path) -> Result<String, Err
     for profile in profiles {
         while let Some((start, end)) = find_block(&text, profile, file)? {
             let before = &text[..start];
-            let before = if before.ends_with("\n\n") { &before[..start - 1] } else { before };
+            // A blank line alone stood before a block that had another of ours above it.
+            let blank = before == "\n" || before.ends_with("\n\n");
+            let before = if blank { &before[..start - 1] } else { before };
             text = before.to_owned() + &text[end..];
         }
     }

@@ -28,7 +28,7 @@ pub use status::{LoginStatus, ProfileStatus, Status};
 use crate::cache::{Cache, Fingerprint, Pending};
 use crate::config::Config;
 use crate::error::Error;
-use crate::freshness::{LEAST_SERVED, LONGEST_WAIT, early_by};
+use crate::freshness::{LEAST_SERVED, Reader, early_by};
 use crate::lease::Lease;
 use crate::login::About;
 use crate::ports::{Moment, Outside};
@@ -146,7 +146,12 @@ impl Broker {
     /// Credentials of `profile` that are valid for `min_valid` seconds or more by their published expiration.
     /// From memory where they are good; else after a flight, within 18 s.
     pub async fn credentials(&self, profile: &str, min_valid: i64) -> Result<Served, Error> {
-        let answer = self.fresh_credentials(profile, min_valid).await;
+        self.credentials_for(Reader::Process, profile, min_valid).await
+    }
+
+    /// The same for a reader that may be in more of a hurry.
+    pub async fn credentials_for(&self, reader: Reader, profile: &str, min_valid: i64) -> Result<Served, Error> {
+        let answer = self.fresh_credentials(reader, profile, min_valid).await;
         let answer = match answer {
             Ok(served) => self.0.refuse_if_locked_since().await.map(|()| served),
             error => error,
@@ -167,13 +172,13 @@ impl Broker {
         }
     }
 
-    async fn fresh_credentials(&self, profile: &str, min_valid: i64) -> Result<Served, Error> {
-        let deadline = tokio::time::Instant::now() + LONGEST_WAIT;
+    async fn fresh_credentials(&self, reader: Reader, profile: &str, min_valid: i64) -> Result<Served, Error> {
+        let deadline = tokio::time::Instant::now() + reader.longest_wait();
         // The second round is for who joined a flight that wanted less than he does.
         for last in [false, true] {
             let (patience, mut outcome, _waiting) = match self.0.decide(profile, min_valid)? {
                 Next::Serve(served) => return Ok(served),
-                Next::Wait(patience, outcome, waiting) => (patience, outcome, waiting),
+                Next::Wait(patience, outcome, waiting) => (patience.of(reader), outcome, waiting),
             };
             let until = deadline.min(tokio::time::Instant::now() + patience.wait);
             // A lease that is too short for this request does not end its wait: the flight may bring a better one, or
@@ -209,7 +214,7 @@ impl Broker {
                 }
                 Some(Err(error)) => error,
                 None => {
-                    let seconds = patience.wait.as_secs();
+                    let seconds = patience.wait.as_secs_f64();
                     Error::unavailable(format!(
                         "the issuer of {profile} has not answered within {seconds} s; still asking"
                     ))
@@ -359,6 +364,11 @@ impl Served {
     /// The `credential_process` JSON, one line.
     pub fn process_json(&self) -> String {
         self.lease.credentials.process_json(self.published)
+    }
+
+    /// What a container's endpoint answers.
+    pub fn container_json(&self) -> String {
+        self.lease.credentials.container_json(self.published)
     }
 
     /// Whether it may be served, and its published expiration is far enough.

@@ -1,9 +1,11 @@
 //! The config file, read whole or refused: which profiles there are, what provides them, and who we are to it.
 
 mod edit;
+mod loopback;
 mod read;
 
 pub use edit::{Added, Addition, added, removed};
+pub use loopback::LoopbackEntry;
 
 use crate::error::Error;
 use crate::login::{self, Login};
@@ -23,6 +25,8 @@ pub struct Config {
     pub keyring: Option<Tier>,
     pub profiles: BTreeMap<String, Profile>,
     pub logins: BTreeMap<String, LoginEntry>,
+    /// Servers on this machine's loopback; none unless the user wants some.
+    pub loopback: BTreeMap<String, LoopbackEntry>,
 }
 
 /// A named entry of the config, the same name as in `~/.aws/config`.

@@ -1,6 +1,6 @@
 //! TOML into a `Config`. A misspelt key is an error with file, line and the nearest right word.
 
-use super::{Config, LoginEntry, Profile};
+use super::{Config, LoginEntry, LoopbackEntry, Profile, loopback};
 use crate::error::{Error, Place};
 use crate::ports::Tier;
 use crate::settings::{Key, Settings, nearest};
@@ -9,7 +9,7 @@ use crate::{login, provider};
 use std::path::Path;
 use toml_edit::{Document, Item, TableLike, Value};
 
-const TOP_KEYS: &[&str] = &["autostart", "keyring", "logins", "profiles"];
+const TOP_KEYS: &[&str] = &["autostart", "keyring", "logins", "loopback", "profiles"];
 
 pub(super) fn parse(text: &str, file: &Path, home: &Path) -> Result<Config, Error> {
     let source = Source { text, file, home };
@@ -21,6 +21,7 @@ pub(super) fn parse(text: &str, file: &Path, home: &Path) -> Result<Config, Erro
         Error::Configuration { message, place, fix: "mend the line: name = \"value\" under [table.name]".into() }
     })?;
     let mut config = Config::empty(file);
+    let mut servers = Vec::new();
     let top = document.as_table();
     for (key, item) in top.iter() {
         let line = source.line_of(top, key);
@@ -51,6 +52,13 @@ pub(super) fn parse(text: &str, file: &Path, home: &Path) -> Result<Config, Erro
                     config.profiles.insert(name.to_owned(), entry);
                 }
             }
+            "loopback" => {
+                for (name, table, line) in source.named_tables(key, item)? {
+                    let settings = source.settings(&format!("loopback.{name}"), "", table, line, loopback::KEYS)?;
+                    config.loopback.insert(name.to_owned(), LoopbackEntry::new(name, &settings)?);
+                    servers.push((name.to_owned(), settings));
+                }
+            }
             _ => return Err(source.unknown_key(line, key, "the file", TOP_KEYS.iter().copied())),
         }
     }
@@ -59,6 +67,9 @@ pub(super) fn parse(text: &str, file: &Path, home: &Path) -> Result<Config, Erro
     let names: Vec<String> = config.profiles.keys().cloned().collect();
     for name in names {
         bind_login(&mut config, &own, &name)?;
+    }
+    for (name, settings) in servers {
+        config.loopback[&name].judge(&settings, &config)?;
     }
     Ok(config)
 }
@@ -206,7 +217,7 @@ impl<'a> Source<'a> {
         for (name, item) in table.iter().filter(|(name, _)| *name != kind_key) {
             let line = self.line_of(table, name);
             let Some(key) = keys.iter().find(|key| key.name == name) else {
-                let known = keys.iter().map(|key| key.name).chain([kind_key]);
+                let known = keys.iter().map(|key| key.name).chain([kind_key].into_iter().filter(|key| !key.is_empty()));
                 return Err(self.unknown_key(line, name, &format!("[{at}]"), known));
             };
             let texts = item

@@ -1,8 +1,9 @@
-//! The daemon: HTTP/1 on a Unix socket in front of the broker. Its listeners and its end come from outside.
+//! The daemon: HTTP/1 on a Unix socket, and on the loopback where the config says so, in front of the broker. Its listeners and its end come from outside.
 
 mod client;
 mod connection;
 mod idle;
+mod loopback;
 mod reply;
 mod routes;
 mod serve;
@@ -51,6 +52,7 @@ pub async fn run(socket: Socket, broker: Broker, source: ConfigSource, descripto
     broker.limit_waiters(room / 2);
     let server = Server::new(routes.clone(), room);
     let renewals = tokio::spawn(broker.clone().renew_ahead());
+    let loopback = tokio::spawn(loopback::keep_open(routes.clone()));
     let reloads = tokio::spawn(async move {
         loop {
             orders.reload.notified().await;
@@ -58,6 +60,7 @@ pub async fn run(socket: Socket, broker: Broker, source: ConfigSource, descripto
         }
     });
     server.accept_until(&socket, end.notified()).await;
+    loopback.abort();
     // From here on nobody new finds us; who already waits in the queue is answered.
     socket.leave();
     server.accept_queued(&socket);

@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::credentials::written;
 use crate::error::Error;
 use crate::export::Export;
+use crate::freshness::Reader;
 use crate::secret::Secret;
 use crate::settings::read_duration;
 use crate::system::watch::Watch;
@@ -33,7 +34,7 @@ use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 /// Where the config comes from, and how we learn that it changed.
 #[derive(Debug)]
@@ -78,6 +79,8 @@ pub(super) struct Routes {
     keyring: Arc<dyn crate::ports::Keyring>,
     disk: Worker,
     orders: Orders,
+    /// Changes with each config that is taken in.
+    configs: watch::Sender<()>,
 }
 
 /// The config's source, and what became of the last look at it.
@@ -99,7 +102,33 @@ impl Routes {
     pub(super) fn new(broker: Broker, source: ConfigSource, orders: Orders) -> Arc<Routes> {
         let keyring = broker.keyring();
         let followed = Mutex::new(Followed { source, unread: false, refused: None });
-        Arc::new(Routes { broker, followed, keyring, disk: Worker::new("config"), orders })
+        Arc::new(Routes {
+            broker,
+            followed,
+            keyring,
+            disk: Worker::new("config"),
+            orders,
+            configs: watch::Sender::new(()),
+        })
+    }
+
+    pub(super) fn broker(&self) -> &Broker {
+        &self.broker
+    }
+
+    pub(super) fn disk(&self) -> &Worker {
+        &self.disk
+    }
+
+    /// Tells of each config that is taken in.
+    pub(super) fn configs(&self) -> watch::Receiver<()> {
+        self.configs.subscribe()
+    }
+
+    /// For an SDK that asks over HTTP, and is in a hurry.
+    pub(super) async fn served_over_http(&self, profile: &str) -> Result<Served, Error> {
+        self.follow_config().await;
+        self.served(Reader::Http, profile, "").await
     }
 
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Result<Reply, Infallible> {
@@ -114,7 +143,7 @@ impl Routes {
         let words: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let answered = match (&parts.method, words.as_slice()) {
             (&Method::GET, ["v1", "profiles", profile, "credentials"]) => {
-                let served = self.served(profile, parts.uri.query().unwrap_or_default()).await;
+                let served = self.served(Reader::Process, profile, parts.uri.query().unwrap_or_default()).await;
                 served.map(|served| reply::json_text(served.process_json()))
             }
             (&Method::GET, ["v1", "profiles", profile, "export"]) => {
@@ -149,13 +178,13 @@ impl Routes {
     }
 
     async fn export(&self, profile: &str, query: &str) -> Result<Reply, Error> {
-        let served = self.served(profile, query).await?;
+        let served = self.served(Reader::Process, profile, query).await?;
         // An edit in between may have taken the profile out.
         let config = self.broker.config();
         Ok(reply::json(&Export::of(&served, config.profile(profile)?)))
     }
 
-    async fn served(&self, profile: &str, query: &str) -> Result<Served, Error> {
+    async fn served(&self, reader: Reader, profile: &str, query: &str) -> Result<Served, Error> {
         if !valid_name(profile) {
             return Err(Error::configuration("this cannot be a profile's name", NAME_RULE));
         }
@@ -165,7 +194,7 @@ impl Routes {
             // It may well be in the file: what keeps the file from being read is what to mend.
             return Err(error.clone());
         }
-        self.broker.credentials(profile, min_valid(query)?).await
+        self.broker.credentials_for(reader, profile, min_valid(query)?).await
     }
 
     async fn status(&self) -> DaemonStatus {
@@ -244,6 +273,7 @@ impl Routes {
                 self.broker.reload(config);
                 self.broker.note("config", None);
                 followed.refused = None;
+                self.configs.send_replace(());
                 Ok(())
             }
             Err(error) => {

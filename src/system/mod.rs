@@ -9,6 +9,7 @@ pub mod keyring;
 mod ownership;
 mod passed_on;
 pub mod paths;
+pub mod peer;
 pub mod process;
 mod program;
 pub mod prompt;

@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports, clippy::unwrap_used, clippy::disallowed_methods)] // Each test file uses its part of this.
 
 pub(crate) mod desktop;
+pub(crate) mod http;
 mod issuer;
 pub(crate) mod moto;
 pub(crate) mod peers;

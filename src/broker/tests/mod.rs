@@ -18,6 +18,7 @@ mod renewal;
 mod rotation;
 
 use super::*;
+use crate::freshness::LONGEST_WAIT;
 use crate::lease::tests::moment;
 use crate::login::{SignIn, Source};
 use crate::ports::tests::{Nobody, Variables};
