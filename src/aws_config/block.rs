@@ -29,12 +29,21 @@ pub(super) fn last_line(profile: &str) -> String {
 /// The lines of a block, its marks included.
 pub(super) fn written(block: &Block) -> Result<String, Error> {
     let profile = &block.profile;
-    let mut lines = vec![
-        first_line(profile),
-        format!("[{}]", section_names(block)[0]),
-        format!("credential_process = {} {profile}", quoted(&block.helper)?),
-        format!("region = {}", block.region),
-    ];
+    let process = format!("credential_process = {} {profile}", quoted(&block.helper)?);
+    let settings = settings(&format!("valetkey-{profile}"), block)?;
+    let lines = [first_line(profile), format!("[{}]", section_names(block)[0]), process];
+    Ok(lines.into_iter().chain(settings).chain([last_line(profile)]).collect::<Vec<_>>().join("\n") + "\n")
+}
+
+/// A config for a program that gets its keys by another way, as its default profile.
+pub fn bare_config(block: &Block) -> Result<String, Error> {
+    let lines = ["[default]".to_owned()].into_iter().chain(settings("valetkey", block)?);
+    Ok(lines.collect::<Vec<_>>().join("\n") + "\n")
+}
+
+/// Where the S3 is and how it is talked to, the section `services` last.
+fn settings(services: &str, block: &Block) -> Result<Vec<String>, Error> {
+    let profile = &block.profile;
     // Issuers name endpoints: a line's end in one would let it write lines of its own, a command among them.
     for (what, text) in [("region", Some(&block.region)), ("endpoint", block.endpoint.as_ref())] {
         if text.is_some_and(|text| text.chars().any(|c| c.is_control() || c.is_whitespace())) {
@@ -42,6 +51,7 @@ pub(super) fn written(block: &Block) -> Result<String, Error> {
             return Err(Error::configuration(message, format!("set the {what} of {profile} in the config")));
         }
     }
+    let mut lines = vec![format!("region = {}", block.region)];
     if let Some(file) = &block.ca_file {
         if file.chars().any(char::is_control) {
             let message = format!("the ca_file of {profile} cannot be written: there is a line's end in it");
@@ -52,17 +62,16 @@ pub(super) fn written(block: &Block) -> Result<String, Error> {
     if let Some(endpoint) = &block.endpoint {
         // A bare endpoint_url would catch sts and iam as well. Without when_required Ceph 16 refuses what newer SDKs send.
         lines.extend([
-            format!("services = valetkey-{profile}"),
+            format!("services = {services}"),
             "request_checksum_calculation = when_required".into(),
             "response_checksum_validation = when_required".into(),
-            format!("[services valetkey-{profile}]"),
+            format!("[services {services}]"),
             "s3 =".into(),
             format!("  endpoint_url = {endpoint}"),
             "  addressing_style = path".into(),
         ]);
     }
-    lines.push(last_line(profile));
-    Ok(lines.join("\n") + "\n")
+    Ok(lines)
 }
 
 /// The sections that a block has.
@@ -112,6 +121,12 @@ mod tests {
         let text = written(&block).unwrap();
         let (profile, services) = text.split_once("[services").unwrap();
         assert!(profile.contains("\nca_bundle = /etc/lab.pem\n") && !services.contains("ca_bundle"), "{text}");
+        let bare = bare_config(&block).unwrap();
+        assert!(
+            bare.starts_with("[default]\nregion = us-east-1\n") && bare.contains("[services valetkey]\n"),
+            "{bare}"
+        );
+        assert!(!bare.contains("credential_process"), "{bare}");
         assert!(written(&Block { ca_file: Some("/a\n[x]".into()), ..block }).is_err());
     }
 }

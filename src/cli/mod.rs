@@ -8,6 +8,7 @@ mod credentials;
 mod daemon;
 mod demo;
 mod env;
+mod exec;
 mod keyring;
 mod list;
 mod lock;
@@ -58,6 +59,8 @@ enum Verb {
     Credentials(credentials::Args),
     /// Print the credentials of a profile as variables of a shell
     Env(env::Args),
+    /// Run a program whose keys stay fresh
+    Exec(exec::Args),
     /// Write the profiles into ~/.aws/config, or take them out again
     Configure(configure::Args),
     /// Tell the state of each profile
@@ -82,7 +85,7 @@ enum Verb {
 
 /// Runs the command with the arguments of the process, the program's name first.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    crate::wire::keep_memory_private();
+    crate::wire::shut_out_debuggers();
     let matches = match add::with_kinds(Cli::command()).try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(usage) => {
@@ -108,6 +111,10 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         crate::wire::tell(&misuse.text());
         return ExitCode::from(2);
     }
+    // A program of the user's may leave a core.
+    if !matches!(cli.verb, Verb::Exec(_)) {
+        crate::wire::keep_memory_private();
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -119,7 +126,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     // A keyring or disk that hangs has a thread of its own; it is not waited for.
     runtime.shutdown_background();
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             crate::wire::tell(&error.text());
             ExitCode::from(error.kind().exit_code())
@@ -128,8 +135,9 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 /// `given`: the settings of `add`, whose options are made from the providers' keys.
-async fn dispatch(verb: Verb, given: Vec<(String, String)>) -> Result<(), Error> {
-    match verb {
+async fn dispatch(verb: Verb, given: Vec<(String, String)>) -> Result<ExitCode, Error> {
+    let done = match verb {
+        Verb::Exec(args) => return exec::run(Context::new()?, &args).await,
         Verb::Demo(args) => demo::run(&args).await,
         Verb::Add(args) => add::run(&Context::new()?, &args, given),
         Verb::Login(args) => {
@@ -161,7 +169,8 @@ async fn dispatch(verb: Verb, given: Vec<(String, String)>) -> Result<(), Error>
             clap_complete::generate(shell, &mut add::with_kinds(Cli::command()), "valetkey", &mut script);
             print(&String::from_utf8_lossy(&script))
         }
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// Puts `text` on standard output. A reader that has left (`| head`) is no error of ours.

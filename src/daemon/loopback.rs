@@ -38,10 +38,10 @@ pub(super) async fn keep_open(routes: Arc<Routes>) {
             tasks.join_next().await;
         }
         for (name, entry) in wanted {
-            if !open.contains_key(&name) {
+            open.entry(name).or_insert_with(|| {
                 let task = tasks.spawn(serve(routes.clone(), entry.clone(), troubles.clone()));
-                open.insert(name, (entry, task));
-            }
+                (entry, task)
+            });
         }
         if configs.changed().await.is_err() {
             return;

@@ -14,4 +14,5 @@ pub mod process;
 mod program;
 pub mod prompt;
 mod reading;
+pub mod signals;
 pub mod watch;

@@ -48,7 +48,7 @@ pub fn start_daemon(program: &Path, log: &Path) -> Result<(), Error> {
         let _ = std::fs::rename(log, log.with_extension("log.old"));
     }
     let log = OpenOptions::new().create(true).append(true).mode(0o600).open(log).map_err(disk)?;
-    inherited::close_on_exec();
+    let marked = inherited::close_on_exec();
     let mut command = Command::new(program);
     command.args(["daemon", "--detached"]).env_clear().current_dir("/");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::from(log));
@@ -59,7 +59,9 @@ pub fn start_daemon(program: &Path, log: &Path) -> Result<(), Error> {
             "see: valetkey daemon (it says more in the foreground)",
         )
     };
-    let mut child = command.spawn().map_err(|error| failed(format!("{}: {error}", program.display())))?;
+    let spawned = command.spawn();
+    marked.give_back();
+    let mut child = spawned.map_err(|error| failed(format!("{}: {error}", program.display())))?;
     let mut said = Vec::new();
     if let Some(pipe) = child.stdout.take() {
         pipe.take(64 * 1024).read_to_end(&mut said).map_err(|error| failed(error.to_string()))?;

@@ -13,7 +13,7 @@ mod request;
 mod text;
 
 pub use connect::{ConnectError, connect};
-pub use hardening::keep_memory_private;
+pub use hardening::{keep_memory_private, shut_out_debuggers};
 pub use kind::Kind;
 pub use place::{PlaceError, Presence, Surroundings, private_directory};
 pub use reply::{MAX_REPLY, Reply, ReplyError};

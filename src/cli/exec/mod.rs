@@ -1,0 +1,84 @@
+//! `valetkey exec PROFILE -- CMD`: a program whose keys stay fresh for as long as it runs, whichever SDK it uses.
+//!
+//! We stay as its parent and listen on a port of our own, with a token in a private file: no restart of the daemon takes
+//! the port away, and no stranger inherits it.
+
+mod child;
+mod place;
+mod source;
+mod variables;
+
+use super::context::Context;
+use super::obtain::{duration, export};
+use super::tell;
+use crate::aws_config::{Block, bare_config};
+use crate::credentials::written;
+use crate::error::Error;
+use crate::export::Export;
+use crate::loopback::{Server, Token};
+use crate::system::peer;
+use crate::system::signals::Caught;
+use place::Place;
+use source::Source;
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The program finds its keys at a port of this machine, by the variables AWS_CONTAINER_CREDENTIALS_FULL_URI and
+/// AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE, and fetches new ones there for as long as it runs. What else of AWS is in the
+/// environment and would win is taken out; region and S3 are set. It gets our signals, and we end as it ends.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    profile: String,
+    /// For programs that read keys from variables alone: every child sees them, they end, and nothing renews them
+    #[arg(long = "static")]
+    fixed: bool,
+    /// With --static: keys that are valid for so long at least: 30m, 1h, 1800
+    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "fixed")]
+    min_valid: Option<Duration>,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+pub(super) async fn run(context: Context, args: &Args) -> Result<ExitCode, Error> {
+    // Before the program starts: one that could have no keys is better not begun.
+    let first = export(&context, &args.profile, args.min_valid, Ok).await?;
+    if args.fixed {
+        let until = written(first.credentials.expiration);
+        tell(&format!("valetkey: the keys of {} are valid until {until}, and not renewed", args.profile));
+        return Ok(child::not_started(&args.command, &child::become_it(&args.command, variables::fixed(&first)?)));
+    }
+    // Caught before there is a child that they could miss.
+    let caught = Caught::new()?;
+    let (token, text) = Token::random();
+    let place = Place::make(&context.paths.state, &text, &bare_config(&block(&first))?)?;
+    let failed = |error: std::io::Error| {
+        Error::configuration(format!("cannot listen on the loopback: {error}"), "see: ip link show lo")
+    };
+    let server = Server::bind(([127, 0, 0, 1], 0).into(), Some(token), peer::uid_of).map_err(failed)?;
+    let url = format!("http://{}{}", server.address(), source::PATH);
+    let variables = variables::served(&first, &url, &place)?;
+    let source = Arc::new(Source::new(Arc::new(context), first));
+    let serving = tokio::spawn(server.serve(source.clone()));
+    let ended = child::run(&args.command, variables, caught).await;
+    serving.abort();
+    source.close().await;
+    drop(place);
+    Ok(match ended {
+        Ok(status) => child::end_as_it_did(status),
+        Err(error) => child::not_started(&args.command, &error),
+    })
+}
+
+/// What an SDK's config file has to say besides keys.
+fn block(export: &Export) -> Block {
+    Block {
+        profile: export.profile.clone(),
+        helper: String::new(),
+        region: export.region.clone(),
+        endpoint: export.endpoint.clone(),
+        ca_file: export.ca_file.as_ref().map(|file| file.to_string_lossy().into_owned()),
+    }
+}
