@@ -5,10 +5,12 @@
 mod clock;
 mod connector;
 mod refusal;
+mod xml;
 
 pub use clock::SigningClock;
 pub use connector::{Connector, Seen};
 pub use refusal::Refusal;
+pub use xml::element;
 
 use crate::access::Need;
 use crate::ports::{Http, Route};
