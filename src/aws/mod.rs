@@ -5,11 +5,13 @@
 mod clock;
 mod connector;
 mod refusal;
+mod signed;
 mod xml;
 
 pub use clock::SigningClock;
 pub use connector::{Connector, Seen};
 pub use refusal::Refusal;
+pub use signed::Signer;
 pub use xml::element;
 
 use crate::access::Need;

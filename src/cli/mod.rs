@@ -11,6 +11,7 @@ mod env;
 mod exec;
 mod keyring;
 mod list;
+mod localserver;
 mod lock;
 mod login;
 mod logout;
@@ -61,6 +62,8 @@ enum Verb {
     Env(env::Args),
     /// Run a program whose keys stay fresh
     Exec(exec::Args),
+    /// Serve credentials for a bucket over HTTP, in place of s3-credentials
+    Localserver(localserver::Args),
     /// Write the profiles into ~/.aws/config, or take them out again
     Configure(configure::Args),
     /// Tell the state of each profile
@@ -105,6 +108,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let sound = match &cli.verb {
         Verb::Add(args) => add::judge(args, &given),
         Verb::Env(args) => env::judge(args),
+        Verb::Localserver(args) => localserver::judge(args),
         _ => Ok(()),
     };
     if let Err(misuse) = sound {
@@ -154,6 +158,7 @@ async fn dispatch(verb: Verb, given: Vec<(String, String)>) -> Result<ExitCode, 
         Verb::Remove(args) => remove::run(&Context::new()?, &args),
         Verb::Credentials(args) => credentials::run(&Context::new()?, &args).await,
         Verb::Env(args) => env::run(&args).await,
+        Verb::Localserver(args) => localserver::run(&Context::new()?, &args).await,
         Verb::Configure(args) => configure::run(&Context::new()?, &args).await,
         Verb::Status(args) => status::run(&Context::new()?, &args).await,
         Verb::Refresh(args) => refresh::run(&Context::new()?, &args).await,

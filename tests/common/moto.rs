@@ -13,7 +13,17 @@ pub(crate) struct Moto {
 
 impl Moto {
     pub(crate) fn start(program: &Path) -> Moto {
+        Moto::run(Command::new(program))
+    }
+
+    /// One that knows the policies which every account of AWS has.
+    pub(crate) fn start_with_aws_policies(program: &Path) -> Moto {
         let mut command = Command::new(program);
+        command.env("MOTO_IAM_LOAD_MANAGED_POLICIES", "true");
+        Moto::run(command)
+    }
+
+    fn run(mut command: Command) -> Moto {
         command.args(["-H", "127.0.0.1", "-p", "0"]).env("PYTHONUNBUFFERED", "1");
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
