@@ -7,6 +7,7 @@ mod context;
 mod credentials;
 mod daemon;
 mod demo;
+mod doctor;
 mod env;
 mod exec;
 mod keyring;
@@ -68,6 +69,8 @@ enum Verb {
     Configure(configure::Args),
     /// Tell the state of each profile
     Status(status::Args),
+    /// Tell what shadows, skews or blocks, and what mends it
+    Doctor(doctor::Args),
     /// Ask for new credentials now
     Refresh(refresh::Args),
     /// Have the daemon read the config now
@@ -141,6 +144,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 /// `given`: the settings of `add`, whose options are made from the providers' keys.
 async fn dispatch(verb: Verb, given: Vec<(String, String)>) -> Result<ExitCode, Error> {
     let done = match verb {
+        Verb::Doctor(args) => return doctor::run(&Context::new()?, &args).await,
         Verb::Exec(args) => return exec::run(Context::new()?, &args).await,
         Verb::Demo(args) => demo::run(&args).await,
         Verb::Add(args) => add::run(&Context::new()?, &args, given),

@@ -55,17 +55,22 @@ async fn metrics(context: &Context) -> Result<String, Error> {
     })
 }
 
-async fn told(context: &Context, json: bool) -> Result<String, Error> {
-    let (status, daemon) = match context.client()?.get("/v1/status").await {
+/// What is known, and which daemon says so, if one runs.
+pub(super) async fn known(context: &Context) -> Result<(DaemonStatus, Option<String>), Error> {
+    match context.client()?.get("/v1/status").await {
         Ok(text) => {
             let status: DaemonStatus = serde_json::from_str(&text)
                 .map_err(|_| Error::protocol("the daemon is of another version, and its status cannot be read"))?;
             let daemon = format!("{} (pid {})", status.version, status.pid);
-            (status, Some(daemon))
+            Ok((status, Some(daemon)))
         }
-        Err(ClientError::Error(error)) => return Err(error),
-        Err(ClientError::Nobody) => (without_daemon(context).await?, None),
-    };
+        Err(ClientError::Error(error)) => Err(error),
+        Err(ClientError::Nobody) => Ok((without_daemon(context).await?, None)),
+    }
+}
+
+async fn told(context: &Context, json: bool) -> Result<String, Error> {
+    let (status, daemon) = known(context).await?;
     let socket = context.socket()?;
     if json {
         let mut value = serde_json::to_value(&status).unwrap_or_default();

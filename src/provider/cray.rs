@@ -62,6 +62,10 @@ impl Provider for Cray {
         Need::Bearer
     }
 
+    fn asks(&self) -> Option<Url> {
+        Some(self.url.clone())
+    }
+
     fn s3_endpoint(&self) -> Option<String> {
         self.s3_endpoint.as_ref().map(|url| url.origin().ascii_serialization())
     }

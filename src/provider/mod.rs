@@ -13,6 +13,7 @@ use crate::ports::{Http, Later};
 use crate::settings::{Key, Settings};
 use std::fmt::Debug;
 use std::sync::Arc;
+use url::Url;
 
 /// Every kind of provider. `--help`, `add`, the README's table and the contract tests read this slice.
 pub const KINDS: &[Kind] = &[earthdata::KIND, cray::KIND, sts::KIND];
@@ -58,6 +59,9 @@ pub struct Preset {
 pub trait Provider: Debug + Send + Sync {
     /// What it wants of a login.
     fn need(&self) -> Need;
+
+    /// The address that is asked, for a look whether it can be reached.
+    fn asks(&self) -> Option<Url>;
 
     /// The S3 that its credentials are for, where it is not AWS' and known without asking.
     fn s3_endpoint(&self) -> Option<String> {

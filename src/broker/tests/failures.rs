@@ -183,6 +183,10 @@ struct Panics {
 }
 
 impl Provider for Panics {
+    fn asks(&self) -> Option<url::Url> {
+        None
+    }
+
     fn need(&self) -> Need {
         self.then.need()
     }

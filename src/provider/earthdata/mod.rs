@@ -75,6 +75,10 @@ impl Provider for Earthdata {
         Need::Bearer
     }
 
+    fn asks(&self) -> Option<Url> {
+        Some(self.endpoint.clone())
+    }
+
     fn issue<'a>(&'a self, access: &'a Access, http: &'a Arc<dyn Http>) -> Later<'a, Result<Answer, Error>> {
         Box::pin(async move {
             let token = match access {

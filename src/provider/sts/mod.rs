@@ -103,6 +103,10 @@ impl Provider for Sts {
         }
     }
 
+    fn asks(&self) -> Option<Url> {
+        self.address.endpoint.clone().or_else(|| Url::parse(&format!("https://{}/", self.address.host())).ok())
+    }
+
     fn s3_endpoint(&self) -> Option<String> {
         self.s3_endpoint.as_ref().map(|url| url.origin().ascii_serialization())
     }
