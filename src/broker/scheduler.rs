@@ -22,9 +22,10 @@ impl Broker {
                 return;
             }
             match self.0.start_due() {
-                Some(sleep) => {
-                    let _ = tokio::time::timeout(sleep, self.0.wake.notified()).await;
-                }
+                Some(sleep) => tokio::select! {
+                    () = self.0.outside.clock.sleep(sleep) => {}
+                    () = self.0.wake.notified() => {}
+                },
                 None => self.0.wake.notified().await,
             }
         }

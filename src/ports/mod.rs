@@ -32,6 +32,11 @@ pub struct Outside {
 /// What time it is, by every clock that counts.
 pub trait Clock: Debug + Send + Sync {
     fn now(&self) -> Moment;
+
+    /// Until so much time has passed. A fake's is tokio's, which a test can move.
+    fn sleep(&self, time: Duration) -> Later<'_, ()> {
+        Box::pin(tokio::time::sleep(time))
+    }
 }
 
 /// One reading of the clocks.
