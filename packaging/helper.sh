@@ -15,6 +15,5 @@ fi
 # Not for the main profile: there a panic must not end the daemon. The helper has nothing to unwind to.
 export RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static"
 cargo build --release --quiet --locked --no-default-features --bin valetkey-credential-process --target "$triple" \
-    --config 'profile.release.panic="abort"' --config 'profile.release.lto="fat"' \
-    --config 'profile.release.codegen-units=1' --config 'profile.release.opt-level="s"' >&2
+    --config 'profile.release.panic="abort"' >&2
 echo "${CARGO_TARGET_DIR:-$PWD/target}/$triple/release/valetkey-credential-process"
