@@ -8,6 +8,7 @@ mod common;
 mod ends;
 mod environment;
 mod fresh;
+mod long_job;
 
 use common::{COMMAND, Place};
 use std::io::{BufRead, BufReader, Write};
