@@ -43,10 +43,21 @@ fn a_run(autostart: bool) {
     let helper = place.start_helper("podaac");
     issuer.wait_for(Standin::TEA, asked + 1);
     // With the token on its way: what every process of this place shows of itself.
-    let processes = shown_by_processes(&place);
+    let mut processes = shown_by_processes(&place);
     gate.open();
     let answers = [helper.wait_with_output().unwrap(), place.helper("uploads"), place.helper("podaac")];
     answers.iter().for_each(|answer| drop(credentials(answer)));
+    // A program of the user's, and what its environment shows of it for as long as it runs.
+    let mut exec = place.program(common::COMMAND);
+    exec.args(["exec", "uploads", "--", "/bin/sh", "-c", "env; read line"]).stdin(std::process::Stdio::piped());
+    let mut exec = exec.spawn().unwrap();
+    let mut first = [0; 1];
+    std::io::Read::read_exact(exec.stdout.as_mut().unwrap(), &mut first).unwrap();
+    processes.extend(shown_by_processes(&place));
+    drop(exec.stdin.take());
+    let ended = exec.wait_with_output().unwrap();
+    assert!(contains(&ended.stdout, b"AWS_CONTAINER_CREDENTIALS_FULL_URI="));
+    said.push(ended);
 
     // What goes wrong says more than what goes well.
     for behaviour in [Behaviour::Cut { bytes: 200 }, Behaviour::PastExpiration, Behaviour::MissingExpiration] {
@@ -71,6 +82,7 @@ fn a_run(autostart: bool) {
     said.push(place.command(&["status"]));
     said.push(place.command(&["status", "--json"]));
     said.push(place.command(&["configure", "--dry-run"]));
+    said.push(place.command(&["doctor"]));
     said.push(place.command(&["stop"]));
 
     let mut secrets = vec![token.clone(), AWS_SECRET.to_owned(), PASTED.to_owned()];

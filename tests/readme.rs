@@ -38,3 +38,16 @@ fn the_config_in_the_readme_is_one() {
     let config = valetkey::config::Config::parse(text, "/config.toml".as_ref(), "/home".as_ref());
     assert!(config.is_ok_and(|config| config.profiles.len() >= 3));
 }
+
+#[test]
+fn every_verb_stands_in_the_readme() {
+    let help = std::process::Command::new(env!("CARGO_BIN_EXE_valetkey")).arg("--help").output().unwrap().stdout;
+    let help = String::from_utf8(help).unwrap();
+    let verbs = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let verbs: Vec<&str> =
+        verbs.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(verbs.len() >= 20, "{verbs:?}");
+    for verb in verbs.into_iter().filter(|verb| *verb != "help") {
+        assert!(README.contains(&format!("`valetkey {verb}")), "{verb}");
+    }
+}

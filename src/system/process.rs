@@ -4,8 +4,10 @@ use super::inherited;
 use super::passed_on::passed_on;
 use crate::error::Error;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -30,7 +32,14 @@ pub fn raise_descriptor_limit() -> u64 {
 #[allow(clippy::disallowed_methods)] // `system` knows where we are installed.
 pub fn own_program() -> Result<PathBuf, Error> {
     std::env::current_exe()
+        .map(successor)
         .map_err(|error| Error::configuration(format!("cannot find my own program: {error}"), "install valetkey anew"))
+}
+
+/// An upgrade that took our program's place while we run: the kernel says of ours that it was removed.
+fn successor(program: PathBuf) -> PathBuf {
+    let name = program.as_os_str().as_encoded_bytes().strip_suffix(b" (deleted)").map(OsStr::from_bytes);
+    name.map(PathBuf::from).filter(|_| !program.exists()).unwrap_or(program)
 }
 
 /// The helper, as it is installed beside us.
@@ -90,4 +99,19 @@ pub fn tell_starter(outcome: Result<(), &Error>) {
 /// Leaves the session of whoever started us, so that its end (a closed terminal) is not ours.
 pub fn leave_session() {
     let _ = rustix::process::setsid();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f22_a_program_that_was_replaced_finds_what_took_its_place() {
+        assert_eq!(successor("/opt/x/valetkey (deleted)".into()), Path::new("/opt/x/valetkey"));
+        assert_eq!(successor("/opt/x/valetkey".into()), Path::new("/opt/x/valetkey"));
+        let home = tempfile::tempdir().unwrap();
+        let odd = home.path().join("valetkey (deleted)");
+        std::fs::write(&odd, "").unwrap();
+        assert_eq!(successor(odd.clone()), odd, "one that is called so");
+    }
 }

@@ -60,3 +60,27 @@ fn a_lock_holds_for_the_port_and_an_outage_does_not_show_at_it() {
     assert_eq!(token(&waiting.get()), first);
     assert_eq!(waiting.end(), Some(7));
 }
+
+#[test]
+fn f22_an_upgrade_under_a_long_job_is_what_the_next_daemon_is() {
+    let (_issuer, place) = signed_in(FILE);
+    let installed = place.path().join("bin");
+    std::fs::create_dir(&installed).unwrap();
+    let program = installed.join("valetkey");
+    let install = || {
+        let new = installed.join("new");
+        std::fs::copy(super::common::COMMAND, &new).unwrap();
+        std::fs::rename(&new, &program).unwrap();
+    };
+    install();
+    let mut command = place.program(program.to_str().unwrap());
+    let waiting = Waiting::of(command.args(["exec", "podaac", "--"]));
+    let first = token(&waiting.get());
+    install();
+    place.ok(&["stop"]);
+    assert_eq!(token(&waiting.get()), first);
+    until("a daemon", || !place.daemons().is_empty());
+    let pid = place.daemons()[0];
+    assert_eq!(std::fs::read_link(format!("/proc/{pid}/exe")).unwrap(), program);
+    assert_eq!(waiting.end(), Some(7));
+}

@@ -33,8 +33,13 @@ struct Waiting {
 
 impl Waiting {
     fn start(place: &Place) -> Waiting {
+        Waiting::of(&mut exec(place, &[]))
+    }
+
+    /// Of a command that runs whatever follows.
+    fn of(command: &mut Command) -> Waiting {
         let script = r#"echo "$AWS_CONTAINER_CREDENTIALS_FULL_URI"; cat "$AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"; echo; read line; exit 7"#;
-        let mut child = exec(place, &["/bin/sh", "-c", script]).stdin(Stdio::piped()).spawn().unwrap();
+        let mut child = command.args(["/bin/sh", "-c", script]).stdin(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let url = lines.next().unwrap().unwrap();
         let port =

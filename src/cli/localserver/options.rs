@@ -57,7 +57,7 @@ pub(in crate::cli) struct Args {
 
 const EXAMPLES: &str = r#"In ~/.aws/config:
   [profile uploads]
-  credential_process = curl -sf http://localhost:8094/
+  credential_process = /usr/bin/curl -sf http://localhost:8094/
 
 Without --access-key and --auth the keys are those of AWS_ACCESS_KEY_ID, else of AWS_PROFILE or the default profile."#;
 
