@@ -189,3 +189,12 @@ fn status_tells_the_socket_where_logins_rest_and_what_a_daemon_counts() {
     let login = told.lines().find(|line| line.starts_with("earthdata")).unwrap();
     assert!(login.contains(" file "), "{told}");
 }
+
+#[test]
+fn manual_pages_are_made_of_the_same_words_as_help() {
+    let place = Place::new();
+    let page = place.ok(&["man", "exec"]);
+    assert!(page.contains(".TH valetkey-exec 1") && page.contains("whose keys stay fresh"), "{page}");
+    assert!(place.ok(&["man"]).contains("valetkey\\-localserver(1)"));
+    refused(&place.command(&["man", "nothing"]), 6);
+}

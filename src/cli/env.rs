@@ -8,8 +8,6 @@ use crate::export::{ALL_NAMES, Form};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use std::time::Duration;
 
-/// Keys in an environment are seen by every child, and are not renewed there: where a program can run a
-/// credential_process, or under `valetkey exec`, they are neither.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {

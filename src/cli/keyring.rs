@@ -6,7 +6,6 @@ use crate::broker::{Broker, Manner};
 use crate::error::Error;
 use crate::ports::{Keyring, Tier};
 
-/// Shows where logins rest on this host, or moves all of them
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Where to: service (the desktop's keyring), kernel (its key there: gone at reboot), file (its key in a 0600 file)

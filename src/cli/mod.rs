@@ -52,6 +52,8 @@ enum Verb {
     /// Sign out: remove a login's secret from the keyring
     Logout(logout::Args),
     /// Print a fresh bearer token of a login
+    ///
+    /// Keep it out of argv, which everyone's `ps` shows: `valetkey token earthdata --header | curl -H @- URL`
     Token(token::Args),
     /// List the profiles of the config
     List,
@@ -60,18 +62,37 @@ enum Verb {
     /// Print the credentials of a profile as credential_process JSON
     Credentials(credentials::Args),
     /// Print the credentials of a profile as variables of a shell
+    ///
+    /// Keys in an environment are seen by every child, and are not renewed there: where a program can run a credential_process,
+    /// or under `valetkey exec`, they are neither.
     Env(env::Args),
     /// Run a program whose keys stay fresh
+    ///
+    /// It finds them at a port of this machine, by the variables AWS_CONTAINER_CREDENTIALS_FULL_URI and
+    /// AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE, and fetches new ones there for as long as it runs. What else of AWS is in the
+    /// environment and would win is taken out; region and S3 are set. It gets our signals, and we end as it ends: with its exit
+    /// code, 127 where there is no such program, 126 where it cannot be run.
     Exec(exec::Args),
     /// Serve credentials for a bucket over HTTP, in place of s3-credentials
+    ///
+    /// The same options, port, answers and messages as `s3-credentials localserver`. Credentials are renewed ahead of their end,
+    /// and many clients are answered at once.
+    ///
+    /// Stricter than s3-credentials: processes of other users of this machine get no answer; web pages, what came through a
+    /// proxy, and requests whose Host is not localhost, 127.0.0.1 or [::1] with this port get 403.
     Localserver(localserver::Args),
     /// Write the profiles into ~/.aws/config, or take them out again
     Configure(configure::Args),
     /// Tell the state of each profile
     Status(status::Args),
     /// Tell what shadows, skews or blocks, and what mends it
+    ///
+    /// Asks nobody for credentials. Issuers are looked up and reached, once each, without any secret. Exits with 1 where
+    /// anything is wrong.
     Doctor(doctor::Args),
     /// Ask for new credentials now
+    ///
+    /// However good the old ones are. Running programs get them with their next request; what was handed out lives on until its end.
     Refresh(refresh::Args),
     /// Have the daemon read the config now
     Reload,
@@ -87,6 +108,11 @@ enum Verb {
     Stop,
     /// Print the completions of a shell
     Completions { shell: clap_complete::Shell },
+    /// Print a manual page: valetkey man | man -l -
+    Man {
+        /// Of this verb; of the whole if none is named
+        verb: Option<String>,
+    },
 }
 
 /// Runs the command with the arguments of the process, the program's name first.
@@ -178,8 +204,32 @@ async fn dispatch(verb: Verb, given: Vec<(String, String)>) -> Result<ExitCode, 
             clap_complete::generate(shell, &mut add::with_kinds(Cli::command()), "valetkey", &mut script);
             print(&String::from_utf8_lossy(&script))
         }
+        Verb::Man { verb } => man(verb.as_deref()),
     };
     done.map(|()| ExitCode::SUCCESS)
+}
+
+/// A manual page, as `man` reads it.
+fn man(verb: Option<&str>) -> Result<(), Error> {
+    let mut whole = add::with_kinds(Cli::command());
+    // So that the options of the whole stand with each verb.
+    whole.build();
+    let page = match verb {
+        None => whole,
+        Some(verb) => {
+            let found = whole.get_subcommands().find(|known| known.get_name() == verb).cloned();
+            let fix = "the verbs: valetkey --help";
+            let unknown = || Error::configuration(format!("there is no verb {}", crate::error::printable(verb)), fix);
+            let found = found.ok_or_else(unknown)?;
+            let name = format!("valetkey-{verb}");
+            found.name(name)
+        }
+    };
+    let mut text = Vec::new();
+    clap_mangen::Man::new(page)
+        .render(&mut text)
+        .map_err(|_| Error::protocol("a manual page that cannot be written"))?;
+    print(&String::from_utf8_lossy(&text))
 }
 
 /// Puts `text` on standard output. A reader that has left (`| head`) is no error of ours.
@@ -207,6 +257,20 @@ fn tell(line: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn s23_help_warns_where_keys_are_shown_and_says_where_it_is_stricter() {
+        let mut whole = add::with_kinds(Cli::command());
+        let mut help = |verb: &str| {
+            let text = whole.find_subcommand_mut(verb).unwrap().render_long_help().to_string();
+            text.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        assert!(help("token").contains("everyone's `ps` shows"));
+        assert!(help("env").contains("seen by every child"));
+        assert!(help("exec").contains("every child sees them"));
+        let localserver = help("localserver");
+        assert!(localserver.contains("processes of other users") && localserver.contains("everyone's `ps` shows it"));
+    }
 
     #[test]
     fn the_command_line_is_sound() {

@@ -9,7 +9,6 @@ use crate::daemon::Refreshed;
 use crate::error::Error;
 use hyper::Method;
 
-/// Running programs get them with their next request; what was handed out lives on until its end
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Profiles of the config; all of them if none is named

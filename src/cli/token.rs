@@ -10,7 +10,6 @@ use crate::error::Error;
 use crate::secret::Secret;
 use crate::wire::{NAME_RULE, valid_name};
 
-/// Keep it out of argv, which everyone's `ps` shows: `valetkey token earthdata --header | curl -H @- URL`
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     login: String,

@@ -20,7 +20,6 @@ use crate::system::environment;
 use line::{Line, text};
 use std::process::ExitCode;
 
-/// Asks nobody for credentials. Issuers are looked up and reached, once each, without any secret.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Of the config; all if none is named

@@ -25,9 +25,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The program finds its keys at a port of this machine, by the variables AWS_CONTAINER_CREDENTIALS_FULL_URI and
-/// AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE, and fetches new ones there for as long as it runs. What else of AWS is in the
-/// environment and would win is taken out; region and S3 are set. It gets our signals, and we end as it ends.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     profile: String,

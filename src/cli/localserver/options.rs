@@ -5,13 +5,8 @@ use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// In place of `s3-credentials localserver`: the same options, port, answers and messages.
-///
-/// Credentials are asked for once and renewed ahead of their end; many clients are answered at once. Stricter than
-/// s3-credentials: processes of other users of this machine get no answer, nor do web pages, nor requests whose Host is
-/// not localhost, 127.0.0.1 or [::1] with this port.
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment, after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES)]
 pub(in crate::cli) struct Args {
     pub(super) bucket: String,
     /// How long credentials are valid: 15m, 1h, 12h, 3600s, 3600; from 15 minutes to 12 hours
