@@ -98,3 +98,36 @@ fn a_section_of_others_that_is_twice_is_told_and_ours_is_written() {
     assert!(output.status.success() && read(&file).contains("[profile podaac]"));
     assert!(stderr(&output).contains("[profile x] is twice in "), "{}", stderr(&output));
 }
+
+/// The programs as somebody else installed them.
+fn installed_in(place: &Place, directory: &str) -> PathBuf {
+    let directory = place.path().join(directory);
+    std::fs::create_dir(&directory).unwrap();
+    for program in [common::COMMAND, common::HELPER] {
+        std::fs::copy(program, directory.join(PathBuf::from(program).file_name().unwrap())).unwrap();
+    }
+    directory.join("valetkey")
+}
+
+#[test]
+fn a_helper_below_a_path_with_blanks_is_quoted_so_that_every_sdk_runs_it_and_hopeless_ones_are_refused() {
+    let (place, file) = place();
+    let program = installed_in(&place, "my tools");
+    let output = place.program(program.to_str().unwrap()).args(["configure", "podaac"]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let written = read(&file);
+    let command = written.lines().find_map(|line| line.strip_prefix("credential_process = ")).unwrap();
+    // As a shell runs it, and as Python splits it; both reach the helper, which has nothing to give.
+    let by_shell = place.program("/bin/sh").args(["-c", command]).output().unwrap();
+    assert!(stderr(&by_shell).contains("nobody has signed in"), "{}", stderr(&by_shell));
+    assert_eq!(
+        shlex::split(command).unwrap()[0],
+        program.with_file_name("valetkey-credential-process").to_str().unwrap()
+    );
+    for hopeless in ["a\"b", "a$b"] {
+        let program = installed_in(&place, hopeless);
+        let output = place.program(program.to_str().unwrap()).args(["configure", "podaac"]).output().unwrap();
+        assert!(refused(&output, 6).contains("cannot be written for every SDK"));
+        assert_eq!(read(&file), written);
+    }
+}

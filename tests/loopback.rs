@@ -43,6 +43,9 @@ fn a_profile_is_given_out_in_the_container_form() {
     let by_helper = common::credentials(&place.helper("podaac"));
     assert_eq!((&json["Token"], &json["Expiration"]), (&by_helper["SessionToken"], &by_helper["Expiration"]));
     assert_eq!(issuer.standin.count(Standin::TEA), 1);
+    let told = &place.status()["loopback"][0];
+    assert_eq!(told["url"], format!("http://127.0.0.1:{port}/profiles/"));
+    assert!(place.ok(&["status"]).contains(&format!("loopback http://127.0.0.1:{port}/profiles/NAME (jobs)\n")));
     for path in ["/", "/profiles/", "/profiles/nobody", "/v1/status", "/v1/logins/earthdata/token", "/profiles/podaac/"]
     {
         let (status, body) = get(port, path, &[]);

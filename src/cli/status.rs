@@ -94,7 +94,8 @@ async fn without_daemon(context: &Context) -> Result<DaemonStatus, Error> {
     let broker = context.broker(config, crate::broker::Manner::OneShot);
     broker.look().await;
     let status: Status = broker.status();
-    Ok(DaemonStatus { version: env!("CARGO_PKG_VERSION").into(), pid: 0, config: file, keyring: keyring_line, status })
+    let version = env!("CARGO_PKG_VERSION").into();
+    Ok(DaemonStatus { version, pid: 0, config: file, keyring: keyring_line, loopback: Vec::new(), status })
 }
 
 fn table(status: &DaemonStatus, daemon: &str, socket: &Path) -> String {
@@ -103,6 +104,11 @@ fn table(status: &DaemonStatus, daemon: &str, socket: &Path) -> String {
     let _ = writeln!(text, "socket   {}", socket.display());
     let _ = writeln!(text, "keyring  {}", status.keyring);
     let _ = writeln!(text, "config   {}", status.config.display());
+    for server in &status.loopback {
+        let names = if server.profiles.is_empty() { "NAME".to_owned() } else { server.profiles.join("|") };
+        let token = if server.token_file.is_some() { ", by token" } else { "" };
+        let _ = writeln!(text, "loopback {}{names} ({}{token})", server.url, server.name);
+    }
     if status.status.locked {
         let _ = writeln!(text, "locked   nothing is given out; hint: run: valetkey unlock");
     }

@@ -10,7 +10,7 @@ mod serve;
 mod socket;
 
 pub use client::{Client, ClientError};
-pub use routes::{ConfigSource, DaemonStatus, Refreshed};
+pub use routes::{ConfigSource, DaemonStatus, Refreshed, ServerStatus};
 pub use socket::Socket;
 
 use crate::broker::Broker;

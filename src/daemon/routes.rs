@@ -16,7 +16,7 @@
 use super::Orders;
 use super::reply::{self, Form, Reply};
 use crate::broker::{Broker, Served, Status, StoredLogin};
-use crate::config::Config;
+use crate::config::{Config, LoopbackEntry};
 use crate::credentials::written;
 use crate::error::Error;
 use crate::export::Export;
@@ -54,8 +54,33 @@ pub struct DaemonStatus {
     pub pid: u32,
     pub config: PathBuf,
     pub keyring: String,
+    /// The servers of the config; one that could not be opened is among the troubles.
+    #[serde(default)]
+    pub loopback: Vec<ServerStatus>,
     #[serde(flatten)]
     pub status: Status,
+}
+
+/// A server on the loopback, as the config has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerStatus {
+    pub name: String,
+    /// A profile's name follows.
+    pub url: String,
+    /// Empty where it gives out all.
+    pub profiles: Vec<String>,
+    pub token_file: Option<PathBuf>,
+}
+
+impl ServerStatus {
+    fn of(entry: &LoopbackEntry) -> ServerStatus {
+        ServerStatus {
+            name: entry.name.clone(),
+            url: format!("http://{}/profiles/", entry.listen),
+            profiles: entry.profiles.clone(),
+            token_file: entry.token_file.clone(),
+        }
+    }
 }
 
 /// What `POST /v1/profiles/P/refresh` answers: not the credentials, which nobody asked for.
@@ -205,6 +230,7 @@ impl Routes {
             pid: std::process::id(),
             config: self.broker.config().file.clone(),
             keyring,
+            loopback: self.broker.config().loopback.values().map(ServerStatus::of).collect(),
             status: self.broker.status(),
         }
     }
