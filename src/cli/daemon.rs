@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::system::watch::Watch;
 use crate::system::{config_file, process};
 use listenfd::ListenFd;
+use std::ffi::OsString;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::Level;
 use tracing_subscriber::filter::{FilterExt, filter_fn};
@@ -20,6 +21,20 @@ pub(super) struct Args {
     /// Started by a command of ours that waits on our standard output
     #[arg(long, hide = true)]
     detached: bool,
+}
+
+impl Args {
+    /// A command line as services and [`process::start_daemon`] write it. Any other is clap's to judge, which builds the
+    /// trees of all verbs first: what that touches of the program would stay with the daemon.
+    pub(super) fn plain(arguments: &[OsString]) -> Option<Args> {
+        let (verb, rest) = arguments.get(1..)?.split_first()?;
+        match rest {
+            _ if verb != "daemon" => None,
+            [] => Some(Args { detached: false }),
+            [option] if option == "--detached" => Some(Args { detached: true }),
+            _ => None,
+        }
+    }
 }
 
 pub(super) async fn run(args: &Args) -> Result<(), Error> {
@@ -118,5 +133,24 @@ impl std::io::Write for Log {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Verb, parse};
+    use super::*;
+
+    #[test]
+    fn a_plain_command_line_is_read_as_clap_reads_it() {
+        let line = |words: &[&str]| -> Vec<OsString> { words.iter().map(Into::into).collect() };
+        for words in [&["valetkey", "daemon"][..], &["valetkey", "daemon", "--detached"]] {
+            let plain = Args::plain(&line(words)).unwrap();
+            let Ok((Verb::Daemon(args), _)) = parse(line(words)) else { panic!("{words:?}") };
+            assert_eq!(plain.detached, args.detached);
+        }
+        for words in [&[][..], &["valetkey"], &["valetkey", "stop"], &["valetkey", "daemon", "--help"]] {
+            assert!(Args::plain(&line(words)).is_none(), "{words:?}");
+        }
     }
 }

@@ -118,36 +118,24 @@ enum Verb {
 /// Runs the command with the arguments of the process, the program's name first.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     crate::wire::shut_out_debuggers();
-    let matches = match add::with_kinds(Cli::command()).try_get_matches_from(arguments) {
-        Ok(matches) => matches,
-        Err(usage) => {
-            // --help and --version come this way too, with 0.
-            let _ = usage.print();
-            return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
-        }
-    };
-    let cli = match Cli::from_arg_matches(&matches) {
-        Ok(cli) => cli,
-        Err(usage) => {
-            let _ = usage.print();
-            return ExitCode::from(2);
-        }
-    };
-    let given = matches.subcommand_matches("add").map(add::given).unwrap_or_default();
-    let sound = match &cli.verb {
-        Verb::Add(args) => add::judge(args, &given),
-        Verb::Env(args) => env::judge(args),
-        Verb::Localserver(args) => localserver::judge(args),
-        _ => Ok(()),
-    };
-    if let Err(misuse) = sound {
-        crate::wire::tell(&misuse.text());
-        return ExitCode::from(2);
+    let arguments: Vec<OsString> = arguments.collect();
+    if let Some(args) = daemon::Args::plain(&arguments) {
+        crate::wire::keep_memory_private();
+        return complete(async move { daemon::run(&args).await.map(|()| ExitCode::SUCCESS) });
     }
+    let (verb, given) = match parse(arguments) {
+        Ok(asked) => asked,
+        Err(code) => return code,
+    };
     // A program of the user's may leave a core.
-    if !matches!(cli.verb, Verb::Exec(_)) {
+    if !matches!(verb, Verb::Exec(_)) {
         crate::wire::keep_memory_private();
     }
+    complete(dispatch(verb, given))
+}
+
+/// Runs what a verb does, to its end; tells its error.
+fn complete(verb: impl Future<Output = Result<ExitCode, Error>>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -155,7 +143,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let done = runtime.block_on(dispatch(cli.verb, given));
+    let done = runtime.block_on(verb);
     // A keyring or disk that hangs has a thread of its own; it is not waited for.
     runtime.shutdown_background();
     match done {
@@ -163,6 +151,30 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             crate::wire::tell(&error.text());
             ExitCode::from(error.kind().exit_code())
+        }
+    }
+}
+
+/// The verb, and the settings of `add`; or what was wrong, told already. --help and --version come this way too, with 0.
+fn parse(arguments: Vec<OsString>) -> Result<(Verb, Vec<(String, String)>), ExitCode> {
+    let usage = |usage: clap::Error| {
+        let _ = usage.print();
+        ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2))
+    };
+    let matches = add::with_kinds(Cli::command()).try_get_matches_from(arguments).map_err(usage)?;
+    let verb = Cli::from_arg_matches(&matches).map_err(usage)?.verb;
+    let given = matches.subcommand_matches("add").map(add::given).unwrap_or_default();
+    let sound = match &verb {
+        Verb::Add(args) => add::judge(args, &given),
+        Verb::Env(args) => env::judge(args),
+        Verb::Localserver(args) => localserver::judge(args),
+        _ => Ok(()),
+    };
+    match sound {
+        Ok(()) => Ok((verb, given)),
+        Err(misuse) => {
+            crate::wire::tell(&misuse.text());
+            Err(ExitCode::from(2))
         }
     }
 }
