@@ -5,16 +5,17 @@ use crate::broker::{Broker, Manner};
 use crate::cache::MARKER;
 use crate::daemon::{ConfigSource, Orders, Socket};
 use crate::error::Error;
+use crate::system::environment::variable;
 use crate::system::watch::Watch;
 use crate::system::{config_file, process};
 use listenfd::ListenFd;
 use std::ffi::OsString;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::Level;
-use tracing_subscriber::filter::{FilterExt, filter_fn};
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{FilterExt, LevelFilter, Targets, filter_fn};
+use tracing_subscriber::layer::{Filter, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -112,14 +113,22 @@ fn follow_signals(orders: Orders) -> Result<(), Error> {
 }
 
 /// To standard error: the journal under systemd, a file of ours where a command started us.
-///
-/// Of other crates only warnings are let through, whatever VALETKEY_LOG says: at lower levels they show requests and
-/// answers whole, secrets included.
 fn log() {
-    let wanted = EnvFilter::try_from_env("VALETKEY_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let ours = filter_fn(|meta| meta.target().starts_with("valetkey") || *meta.level() <= Level::WARN);
     let plain = tracing_subscriber::fmt::layer().with_writer(|| Log).with_ansi(false).with_target(false);
-    let _ = tracing_subscriber::registry().with(plain.with_filter(wanted.and(ours))).try_init();
+    let shown = shown(variable("VALETKEY_LOG").as_deref());
+    let _ = tracing_subscriber::registry().with(plain.with_filter(shown)).try_init();
+}
+
+/// What `wanted` names (levels, and `target=level` for a part of us); `info` where it names nothing.
+///
+/// Of other crates only warnings are let through, whatever it says: at lower levels they show requests and answers
+/// whole, secrets included.
+fn shown<S>(wanted: Option<&str>) -> impl Filter<S> + use<S> {
+    let named = wanted.and_then(|text| text.parse::<Targets>().ok());
+    let named = named.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
+    let ours = filter_fn(|meta| meta.target().starts_with("valetkey") || *meta.level() <= Level::WARN);
+    // Without a hint, every event of every crate would come as far as here.
+    named.and(ours.with_max_level_hint(LevelFilter::TRACE))
 }
 
 /// Standard error, on which a daemon neither waits nor fails: its reader may have stopped, its disk may be full.
@@ -140,6 +149,33 @@ impl std::io::Write for Log {
 mod tests {
     use super::super::{Verb, parse};
     use super::*;
+
+    #[test]
+    fn the_log_shows_what_is_wanted_and_of_other_crates_warnings_only() {
+        let written = |wanted: Option<&str>| {
+            let log = tempfile::NamedTempFile::new().unwrap();
+            let writer = std::sync::Mutex::new(log.reopen().unwrap());
+            let plain = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false).without_time();
+            tracing::subscriber::with_default(
+                tracing_subscriber::registry().with(plain.with_filter(shown(wanted))),
+                || {
+                    tracing::warn!(target: "hyper::proto", "a");
+                    tracing::info!(target: "hyper::proto", "b");
+                    tracing::info!(target: "valetkey::broker", "c");
+                    tracing::debug!(target: "valetkey::broker", "d");
+                    tracing::trace!(target: "valetkey::daemon", "e");
+                },
+            );
+            let text = std::fs::read_to_string(log.path()).unwrap();
+            text.lines().filter_map(|line| line.chars().last()).collect::<String>()
+        };
+        assert_eq!(written(None), "ac");
+        assert_eq!(written(Some("debug")), "acd");
+        assert_eq!(written(Some("trace")), "acde");
+        assert_eq!(written(Some("warn,valetkey::daemon=trace,hyper=trace")), "ae");
+        assert_eq!(written(Some("off")), "");
+        assert_eq!(written(Some("valetkey=loud")), "ac", "as if it were not set");
+    }
 
     #[test]
     fn a_plain_command_line_is_read_as_clap_reads_it() {
