@@ -25,16 +25,21 @@ pub(super) fn uid_of(client: SocketAddr, server: SocketAddr) -> io::Result<Optio
 fn ask(client: SocketAddr, server: SocketAddr, six: bool) -> io::Result<Option<u32>> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let kernel = socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(netlink::SOCK_DIAG))?;
-    send(&kernel, &request(client, server, six), SendFlags::empty())?;
+    let request = request(client, server, six);
+    send(&kernel, &request, SendFlags::empty())?;
     // It has answered before `send` returns.
     let mut answer = [0; 1024];
     let (_, length) = recv(&kernel, &mut answer, RecvFlags::empty())?;
-    read(&answer[..length.min(answer.len())])
+    read(&answer[..length.min(answer.len())], &request[REQUESTED..REQUESTED + PAIR])
 }
 
 const BY_FAMILY: u16 = 20;
 const IS_ERROR: u16 = 2;
 const HEAD: usize = 16;
+/// Two ports and two addresses: where they begin in a request and in an answer.
+const PAIR: usize = 36;
+const REQUESTED: usize = HEAD + 8;
+const FOUND: usize = HEAD + 4;
 /// Of `struct inet_diag_msg`: four bytes, the socket's id, then expires, two queues, uid, inode.
 const UID: usize = HEAD + 4 + 48 + 12;
 
@@ -75,8 +80,9 @@ fn address(ip: IpAddr, six: bool) -> [u8; 16] {
     }
 }
 
-/// The uid in the answer. A socket that no process holds any more has no inode, and is said to be root's.
-fn read(answer: &[u8]) -> io::Result<Option<u32>> {
+/// The uid in the answer. A socket that no process holds any more has no inode, and is said to be root's. Where there is no
+/// such connection the kernel names who listens at that port: `pair` is what was asked for.
+fn read(answer: &[u8], pair: &[u8]) -> io::Result<Option<u32>> {
     let two = |at: usize| Some(u16::from_ne_bytes(answer.get(at..at + 2)?.try_into().ok()?));
     let four = |at: usize| Some(u32::from_ne_bytes(answer.get(at..at + 4)?.try_into().ok()?));
     match (two(4), four(UID), four(UID + 4)) {
@@ -87,7 +93,10 @@ fn read(answer: &[u8]) -> io::Result<Option<u32>> {
                 error => Err(error.into()),
             }
         }
-        (Some(BY_FAMILY), Some(uid), Some(inode)) => Ok((inode != 0).then_some(uid)),
+        (Some(BY_FAMILY), Some(uid), Some(inode)) => {
+            let same = answer[FOUND..FOUND + PAIR] == *pair;
+            Ok((same && inode != 0).then_some(uid))
+        }
         _ => Err(io::ErrorKind::InvalidData.into()),
     }
 }
@@ -110,17 +119,19 @@ mod tests {
 
     #[test]
     fn s39_an_answer_is_a_holders_uid_or_nobodys_or_an_error_and_never_a_guess() {
-        assert_eq!(read(&answer(BY_FAMILY, 1000, 4711)).unwrap(), Some(1000));
-        assert_eq!(read(&answer(BY_FAMILY, 0, 0)).unwrap(), None, "closed, and not root's");
+        let pair = [0; PAIR];
+        assert_eq!(read(&answer(BY_FAMILY, 1000, 4711), &pair).unwrap(), Some(1000));
+        assert_eq!(read(&answer(BY_FAMILY, 1000, 4711), &[1; PAIR]).unwrap(), None, "who listens there");
+        assert_eq!(read(&answer(BY_FAMILY, 0, 0), &pair).unwrap(), None, "closed, and not root's");
         let error = |code: i32| {
             let mut bytes = answer(IS_ERROR, 0, 1);
             bytes[HEAD..HEAD + 4].copy_from_slice(&(-code).to_ne_bytes());
-            read(&bytes)
+            read(&bytes, &pair)
         };
         assert_eq!(error(2).unwrap(), None, "there is no such connection");
         assert!(error(1).is_err(), "it may not be told");
         for length in [0, 4, 16, UID, UID + 7] {
-            assert!(read(&answer(BY_FAMILY, 1, 1)[..length]).is_err(), "{length} bytes");
+            assert!(read(&answer(BY_FAMILY, 1, 1)[..length], &pair).is_err(), "{length} bytes");
         }
     }
 }
