@@ -40,6 +40,8 @@ pub enum Shape {
     Text,
     /// https, or http to a loopback address: credentials come back on it.
     Url,
+    /// https, or http to any host: an S3's, to which requests go signed, and from which no credentials come.
+    S3Url,
     /// http, https, socks5 or socks5h (names resolved by the proxy); never with a password in it.
     Proxy,
     /// `15m`, `1h`, `90s` or plain seconds.
@@ -151,6 +153,7 @@ impl Shape {
         match self {
             Shape::Text | Shape::List => "a text".into(),
             Shape::Url => "an https URL".into(),
+            Shape::S3Url => "a URL of an S3".into(),
             Shape::Proxy => "a proxy's URL".into(),
             Shape::Duration => "a duration".into(),
             Shape::Path => "an absolute path".into(),
@@ -166,7 +169,8 @@ impl Shape {
         }
         let fine = match self {
             Shape::Text | Shape::List => !text.is_empty(),
-            Shape::Url => return check_url(text),
+            Shape::Url => return check_url(text, is_loopback),
+            Shape::S3Url => return check_url(text, |_| true),
             Shape::Proxy => Url::parse(text).is_ok_and(|url| {
                 let known = matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h");
                 known && url.has_host() && url.username().is_empty() && url.password().is_none()
@@ -180,7 +184,7 @@ impl Shape {
         }
         Err(match self {
             Shape::Proxy => "write http://HOST:PORT or socks5://HOST:PORT, without a password".into(),
-            Shape::Text | Shape::List | Shape::Url => "write a text that is not empty".into(),
+            Shape::Text | Shape::List | Shape::Url | Shape::S3Url => "write a text that is not empty".into(),
             Shape::Duration => "write it as 15m, 1h, 90s or seconds".into(),
             Shape::Path => "begin it with / or ~/".into(),
             Shape::OneOf(words) => match nearest(text, words.iter().copied()) {
@@ -191,7 +195,7 @@ impl Shape {
     }
 }
 
-fn check_url(text: &str) -> Result<(), String> {
+fn check_url(text: &str, plain: impl Fn(&Url) -> bool) -> Result<(), String> {
     let fix = "write it as https://HOST/PATH";
     let url = Url::parse(text).map_err(|_| fix.to_owned())?;
     if !url.username().is_empty() || url.password().is_some() {
@@ -199,7 +203,7 @@ fn check_url(text: &str) -> Result<(), String> {
     }
     match url.scheme() {
         "https" => Ok(()),
-        "http" if is_loopback(&url) => Ok(()),
+        "http" if plain(&url) => Ok(()),
         "http" => Err("write https: over http the keys could be read on the way".into()),
         _ => Err(fix.into()),
     }
@@ -273,6 +277,16 @@ mod tests {
             "https://x.org/\na = b",
         ] {
             assert!(Shape::Url.check(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_s3_may_be_one_of_http_as_hpe_crays_is() {
+        for good in ["http://rgw-vip.nmn", "http://10.252.1.3:8080", "https://s3.example.org"] {
+            assert_eq!(Shape::S3Url.check(good), Ok(()), "{good}");
+        }
+        for bad in ["ftp://rgw-vip.nmn", "rgw-vip.nmn", "http://", "http://u:p@rgw-vip.nmn", "http://rgw\n.nmn", ""] {
+            assert!(Shape::S3Url.check(bad).is_err(), "{bad}");
         }
     }
 

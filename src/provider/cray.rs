@@ -20,7 +20,7 @@ pub const KIND: Kind = Kind {
     summary: "HPE Cray's STS behind Keycloak: keys to the whole store",
     keys: &[
         Key { name: "gateway", shape: Shape::Url, required: true, help: "the API gateway: https://HOST" },
-        Key { name: "s3_endpoint", shape: Shape::Url, required: false, help: "the S3's URL, if not as the STS says" },
+        Key { name: "s3_endpoint", shape: Shape::S3Url, required: false, help: "the S3's URL, if not as the STS says" },
         Key { name: "region", shape: Shape::Text, required: false, help: "us-east-1 if not given" },
         Key::CA_FILE,
         Key::PROXY,

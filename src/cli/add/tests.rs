@@ -156,8 +156,8 @@ fn statements_are_given_one_by_one_and_written_as_a_list() {
 
 #[test]
 fn crays_endpoint_is_its_s3s() {
-    let words = ["cray", "x", "--gateway", "https://gw", "--endpoint", "https://s3.example.org"];
-    let expected = pairs(&[("gateway", "https://gw"), ("s3_endpoint", "https://s3.example.org")]);
+    let words = ["cray", "x", "--gateway", "https://gw", "--endpoint", "http://rgw-vip.nmn"];
+    let expected = pairs(&[("gateway", "https://gw"), ("s3_endpoint", "http://rgw-vip.nmn")]);
     let mut settings = settings(&words, &Nobody).unwrap();
     settings.sort();
     assert_eq!(settings, expected);

@@ -30,7 +30,7 @@ pub const KIND: Kind = Kind {
         },
         Key { name: "role_arn", shape: Shape::Text, required: false, help: "the role, as the issuer spells it" },
         Key { name: "endpoint", shape: Shape::Url, required: false, help: "the STS's URL, if it is not AWS'" },
-        Key { name: "s3_endpoint", shape: Shape::Url, required: false, help: "the S3's URL, if it is not the STS'" },
+        Key { name: "s3_endpoint", shape: Shape::S3Url, required: false, help: "the S3's URL, if it is not the STS'" },
         Key { name: "region", shape: Shape::Text, required: false, help: "us-east-1 if not given" },
         Key { name: "bucket", shape: Shape::Text, required: false, help: "narrows the credentials to one bucket" },
         Key { name: "prefix", shape: Shape::Text, required: false, help: "and to the keys that begin so" },
