@@ -5,7 +5,7 @@ use crate::freshness::clamp_retry_after;
 use crate::jwt;
 use crate::ports::{Moment, Response};
 use crate::secret::Secret;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// What was asked for: the same error means another thing to each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +104,7 @@ fn read(response: &Response, now: &Moment) -> Option<Token> {
     struct Body {
         access_token: Secret,
         refresh_token: Option<Secret>,
+        #[serde(default, deserialize_with = "seconds")]
         expires_in: Option<i64>,
     }
     let body: Body = serde_json::from_str(response.body.expose()).ok()?;
@@ -113,6 +114,16 @@ fn read(response: &Response, now: &Moment) -> Option<Token> {
     let life = body.expires_in.or(claims.life).or(until).filter(|life| *life > 0);
     let refresh = body.refresh_token.filter(|token| !token.expose().is_empty());
     Some(Token { access: body.access_token, refresh, life })
+}
+
+/// A number, or a text of one as some servers write it. What is neither says nothing: no reason to lose a token, or the
+/// session's next secret beside it.
+fn seconds<'de, D: Deserializer<'de>>(source: D) -> Result<Option<i64>, D::Error> {
+    let number = match serde_json::Value::deserialize(source)? {
+        serde_json::Value::String(text) => text.trim().parse().ok(),
+        value => value.as_f64(),
+    };
+    Ok(number.map(|seconds| seconds as i64))
 }
 
 #[cfg(test)]
@@ -148,6 +159,22 @@ mod tests {
             judged(200, &format!(r#"{{"access_token":"{span}"}}"#), Asked::Client).unwrap().life,
             Some(31_536_000)
         );
+    }
+
+    #[test]
+    fn a_life_that_is_written_otherwise_loses_neither_the_token_nor_the_session() {
+        for (life, read) in [
+            ("300", Some(300)),
+            ("\"300\"", Some(300)),
+            ("299.9", Some(299)),
+            ("\"soon\"", None),
+            ("{}", None),
+            ("null", None),
+        ] {
+            let body = format!(r#"{{"access_token":"a","expires_in":{life},"refresh_token":"next"}}"#);
+            let token = judged(200, &body, Asked::Refresh).unwrap();
+            assert_eq!((token.life, token.refresh), (read, Some(Secret::new("next"))), "{life}");
+        }
     }
 
     #[test]
