@@ -37,7 +37,7 @@ pub(super) fn judge(response: &Response, endpoint: &Url, urs: &Url) -> Verdict {
             Err(why) => Verdict::Error(protocol(response, format!("{host} answered {} but {why}", response.status))),
         },
         301 | 302 | 303 | 307 | 308 => redirected(response, endpoint, urs),
-        401 => Verdict::Answer(Answer::Rejected(token_refused(host))),
+        401 => Verdict::Answer(Answer::Rejected(token_refused(host, urs))),
         403 => forbidden(response, host, urs),
         404 => Verdict::Error(Error::configuration(
             format!("{host} has no S3 credentials at {} (404)", endpoint.path()),
@@ -65,7 +65,7 @@ pub(super) fn judge_diagnosis(response: &Response, endpoint: &Url, urs: &Url) ->
             let message = format!("{host} takes no bearer tokens ({login} accepts yours): it wants name and password");
             Ok(Answer::Wants(Need::Basic, Error::sign_in(login::earthdata::KIND.name, message)))
         }
-        401 => Ok(Answer::Rejected(token_refused(host))),
+        401 => Ok(Answer::Rejected(token_refused(host, urs))),
         403 => match forbidden(response, host, urs) {
             Verdict::Answer(answer) => Ok(answer),
             Verdict::Error(error) => Err(error),
@@ -125,7 +125,7 @@ fn forbidden(response: &Response, host: &str, urs: &Url) -> Verdict {
     }
     // Any other error that is named is about the token as well: only a page speaks of the archive's data.
     if refusal.error.is_some() {
-        return Verdict::Answer(Answer::Rejected(token_refused(host)));
+        return Verdict::Answer(Answer::Rejected(token_refused(host, urs)));
     }
     Verdict::Error(Error::Denied {
         message: format!("{host} lets you read none of its data (403)"),
@@ -134,10 +134,11 @@ fn forbidden(response: &Response, host: &str, urs: &Url) -> Verdict {
     })
 }
 
-fn token_refused(host: &str) -> Error {
+fn token_refused(host: &str, urs: &Url) -> Error {
+    let page = login::earthdata::profile_page(urs);
     Error::sign_in(
         login::earthdata::KIND.name,
-        format!("{host} does not accept the token: it has expired or was revoked"),
+        format!("{host} does not accept the token: it has expired or was revoked; tokens are made at {page}"),
     )
 }
 
@@ -255,7 +256,9 @@ mod tests {
             (403, r#"{"error":"invalid_token","error_description":"The token is invalid"}"#),
             (403, r#"{"error":"access_denied","error_description":"m"}"#),
         ] {
-            assert!(matches!(judged(status, &[], body), Verdict::Answer(Answer::Rejected(_))), "{status}");
+            let verdict = judged(status, &[], body);
+            let Verdict::Answer(Answer::Rejected(error)) = verdict else { panic!("{status}: {verdict:?}") };
+            assert!(error.text().contains("https://urs.example.org/profile"), "{status}: {}", error.text());
         }
     }
 
