@@ -88,13 +88,18 @@ pub enum Answer {
     Wants(Need, Error),
 }
 
-/// The preset of that name or alias, and its kind. Case does not count.
+/// The preset of that name or alias, and its kind. Case does not count, nor what stands between its words: one and the
+/// same archive is LP DAAC, LP.DAAC and LPDAAC.
 pub fn preset(name: &str) -> Option<(&'static Kind, &'static Preset)> {
-    let same = |known: &&str| known.eq_ignore_ascii_case(name);
+    let same = |known: &&str| letters(known) == letters(name);
     KINDS
         .iter()
         .flat_map(|kind| kind.presets.iter().map(move |preset| (kind, preset)))
         .find(|(_, preset)| same(&preset.name) || preset.aliases.iter().any(same))
+}
+
+fn letters(name: &str) -> String {
+    name.replace([' ', '.', '_', '-'], "").to_ascii_lowercase()
 }
 
 #[cfg(test)]
@@ -109,10 +114,30 @@ mod tests {
             assert!(seen.insert(kind.name.to_ascii_lowercase()) || kind.name == "earthdata");
             for preset in kind.presets {
                 for name in [preset.name].iter().chain(preset.aliases) {
-                    assert!(seen.insert(name.to_ascii_lowercase()), "{name} twice");
+                    assert!(seen.insert(letters(name)), "{name} twice");
                 }
             }
         }
+    }
+
+    #[test]
+    fn an_archive_is_known_by_each_of_its_names_however_they_are_written() {
+        for (written, meant) in [
+            ("PO.DAAC", "podaac"),
+            ("po daac", "podaac"),
+            ("LP DAAC", "lpdaac"),
+            ("LP.DAAC", "lpdaac"),
+            ("GES DISC", "gesdisc"),
+            ("GES_DISC", "gesdisc"),
+            ("ORNL DAAC", "ornldaac"),
+            ("OB.DAAC", "obdaac"),
+            ("NSIDC_CPRD", "nsidc"),
+            ("GHRC DAAC", "ghrc"),
+            ("LARC_CLOUD", "asdc"),
+        ] {
+            assert_eq!(preset(written).map(|(_, preset)| preset.name), Some(meant), "{written}");
+        }
+        assert!(preset("").is_none() && preset("--").is_none() && preset("daac").is_none());
     }
 
     #[test]

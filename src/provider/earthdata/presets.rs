@@ -5,13 +5,13 @@ use super::super::Preset;
 pub(super) const PRESETS: &[Preset] = &[
     Preset {
         name: "nsidc",
-        aliases: &["NSIDC_CPRD"],
+        aliases: &["NSIDC DAAC", "NSIDC_CPRD"],
         settings: &[("endpoint", "https://data.nsidc.earthdatacloud.nasa.gov/s3credentials")],
         opens: "nsidc-cumulus-prod-protected, -public",
     },
     Preset {
         name: "podaac",
-        aliases: &["PO.DAAC", "POCLOUD"],
+        aliases: &["POCLOUD"],
         settings: &[("endpoint", "https://archive.podaac.earthdata.nasa.gov/s3credentials")],
         opens: "podaac-ops-cumulus-protected, -public, -docs",
     },
@@ -23,13 +23,13 @@ pub(super) const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "lpdaac",
-        aliases: &["LP.DAAC", "LPCLOUD"],
+        aliases: &["LPCLOUD"],
         settings: &[("endpoint", "https://data.lpdaac.earthdatacloud.nasa.gov/s3credentials")],
         opens: "lp-prod-protected, -public, lp-protected, -public",
     },
     Preset {
         name: "gesdisc",
-        aliases: &["GES DISC", "GES_DISC"],
+        aliases: &[],
         settings: &[("endpoint", "https://data.gesdisc.earthdata.nasa.gov/s3credentials")],
         opens: "gesdisc-cumulus-prod-protected",
     },
@@ -41,7 +41,7 @@ pub(super) const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "ornldaac",
-        aliases: &["ORNL_CLOUD", "ORNL.DAAC"],
+        aliases: &["ORNL_CLOUD"],
         settings: &[("endpoint", "https://data.ornldaac.earthdata.nasa.gov/s3credentials")],
         opens: "ornl-cumulus-prod-protected, -public",
     },
@@ -53,13 +53,13 @@ pub(super) const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "laads",
-        aliases: &["LAADS.DAAC"],
+        aliases: &["LAADS DAAC"],
         settings: &[("endpoint", "https://data.laadsdaac.earthdatacloud.nasa.gov/s3credentials")],
         opens: "prod-lads",
     },
     Preset {
         name: "obdaac",
-        aliases: &["OB_CLOUD", "OB.DAAC"],
+        aliases: &["OB_CLOUD"],
         settings: &[("endpoint", "https://obdaac-tea.earthdatacloud.nasa.gov/s3credentials")],
         opens: "ob-cumulus-prod-public",
     },
@@ -71,7 +71,7 @@ pub(super) const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "asf",
-        aliases: &[],
+        aliases: &["ASF DAAC"],
         settings: &[("endpoint", "https://cumulus.asf.alaska.edu/s3credentials")],
         opens: "asf-cumulus-prod-*",
     },
