@@ -98,6 +98,17 @@ impl Settings {
         Ok(())
     }
 
+    /// Takes what is said there of these keys and not here; whether there was any.
+    pub fn adopt(&mut self, keys: &[&'static str], from: &Settings) -> bool {
+        let before = self.values.len();
+        for key in keys {
+            if let Some(setting) = from.values.get(key) {
+                self.values.entry(key).or_insert_with(|| setting.clone());
+            }
+        }
+        self.values.len() > before
+    }
+
     /// The first required key that is missing, as an error.
     pub fn complete(&self, keys: &[Key]) -> Result<(), Error> {
         match keys.iter().find(|key| key.required && !self.values.contains_key(key.name)) {

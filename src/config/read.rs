@@ -129,8 +129,12 @@ fn bind_login(config: &mut Config, own: &[String], profile: &str) -> Result<(), 
             config.logins.insert(login.clone(), made);
         }
     }
+    let adopted = config.logins.get(&login).map(|login| login.settings.clone()).unwrap_or_default();
     if let Some(entry) = config.profiles.get_mut(profile) {
         entry.login = login;
+        if entry.settings.adopt(entry.kind.as_its_login, &adopted) {
+            entry.provider = (entry.kind.build)(&entry.settings)?;
+        }
     }
     Ok(())
 }
@@ -346,6 +350,23 @@ login = "earthdata"
         assert_eq!(config.profile("p").unwrap().login, "nasa");
         let (text, _) = refused(&format!("{bare}[logins.a]\nkind = \"earthdata\"\n[logins.b]\nkind = \"earthdata\"\n"));
         assert!(text.contains("does not say which login"), "{text}");
+    }
+
+    #[test]
+    fn a_profile_signs_in_where_its_login_does_unless_it_says_otherwise() {
+        let uat = "https://uat.urs.earthdata.nasa.gov";
+        let login = format!("[logins.uat]\nkind = \"earthdata\"\nurs = \"{uat}\"\nca_file = \"/of/the/login\"\n");
+        let bare = "[profiles.p]\nprovider = \"earthdata\"\nendpoint = \"https://x.org/s3credentials\"\n";
+        let own = "urs = \"https://urs.example.org\"\n";
+        for (profile, urs) in [(bare.to_owned(), uat), (format!("{bare}{own}"), "https://urs.example.org")] {
+            for text in [format!("{login}{profile}"), format!("{profile}{login}")] {
+                let config = Config::parse(&text, Path::new("/c"), Path::new("/h")).unwrap();
+                let profile = config.profile("p").unwrap();
+                assert_eq!(profile.settings.text("urs"), Some(urs), "{text}");
+                assert!(format!("{:?}", profile.provider).contains(urs.trim_start_matches("https://")), "{text}");
+                assert_eq!(profile.settings.text("ca_file"), None, "the way to each is its own");
+            }
+        }
     }
 
     #[test]

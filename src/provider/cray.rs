@@ -26,6 +26,7 @@ pub const KIND: Kind = Kind {
         Key::PROXY,
     ],
     logins: &["keycloak", "token"],
+    as_its_login: &[],
     region: "us-east-1",
     presets: &[],
     lacks: |_| None,

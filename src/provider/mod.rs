@@ -27,6 +27,8 @@ pub struct Kind {
     pub keys: &'static [Key],
     /// The kinds of login it can use, the usual one first.
     pub logins: &'static [&'static str],
+    /// Keys that count as its login has them where the profile has none: both speak of one and the same place.
+    pub as_its_login: &'static [&'static str],
     /// Where its buckets are, if the profile does not say.
     pub region: &'static str,
     /// Short names that stand for whole settings.
@@ -147,6 +149,8 @@ mod tests {
             for login in kind.logins {
                 assert!(crate::login::KINDS.iter().any(|known| known.name == *login), "{login}");
             }
+            let known = |key: &&str| kind.keys.iter().any(|known| known.name == *key);
+            assert!(kind.as_its_login.iter().all(known));
             for preset in kind.presets {
                 for (key, value) in preset.settings {
                     let key = kind.keys.iter().find(|known| known.name == *key).expect("a preset sets known keys");

@@ -53,6 +53,7 @@ pub const KIND: Kind = Kind {
         Key::PROXY,
     ],
     logins: &["aws", "keycloak", "token"],
+    as_its_login: &[],
     region: "us-east-1",
     presets: &[],
     lacks: |settings| operation::lacks(settings, address(settings).is_aws()),
