@@ -58,11 +58,15 @@ impl Broker {
     /// as long as a request waits, and until a failure just before is old enough; not to be held while a person types.
     pub async fn login_turn(&self, login: &str) -> Result<LoginTurn, Error> {
         let turn = self.0.login_turn(login).await?;
-        if let Ok(Some(last)) = self.0.disk.record(Owner::Login(login.to_owned())).await {
-            let since = Duration::try_from(self.now().wall.duration_since(last.at)).unwrap_or_default();
-            tokio::time::sleep(BETWEEN_ATTEMPTS.saturating_sub(since)).await;
-        }
+        self.0.apart_from_last(login, |_| true).await;
         Ok(turn)
+    }
+}
+
+impl LoginTurn {
+    /// Ends the turn of who was refused with a secret that is not kept: there is no record of it to keep others apart.
+    pub async fn end_refused(self) {
+        tokio::time::sleep(BETWEEN_ATTEMPTS).await;
     }
 }
 
@@ -108,6 +112,8 @@ impl Inner {
         // flight, nor may another process begin the same before it is over.
         let (inner, entry, rejected) = (self.clone(), entry.clone(), rejected.cloned());
         let basis = basis.clone();
+        // Another secret than the one that was just refused is the same account's.
+        self.apart_from_last(&entry.name, Error::wants_sign_in).await;
         let counted = self.count_exchange().map_err(AccessFailure::NotAsked)?;
         let exchange = tokio::spawn(async move {
             let _counted = counted;
@@ -122,6 +128,15 @@ impl Inner {
             }
         });
         exchange.await.unwrap_or_else(|_| Err(AccessFailure::NotAsked(Error::protocol("a bug: the login panicked"))))
+    }
+
+    /// Waits until the last failure of `login` on record, whichever secret it was of, is old enough. In the login's turn.
+    async fn apart_from_last(&self, login: &str, counts: impl Fn(&Error) -> bool) {
+        let last = self.disk.record(Owner::Login(login.to_owned())).await.ok().flatten();
+        if let Some(last) = last.filter(|last| counts(&last.error)) {
+            let since = Duration::try_from(self.outside.clock.now().wall.duration_since(last.at)).unwrap_or_default();
+            tokio::time::sleep(BETWEEN_ATTEMPTS.saturating_sub(since)).await;
+        }
     }
 
     /// Counts something that must not be cut short, unless nothing is begun any more.
@@ -150,6 +165,7 @@ impl Inner {
         if let Some(record) = record.filter(|record| record.rest(&now) > Duration::ZERO) {
             return Err(AccessFailure::OnRecord(Box::new(record)));
         }
+        self.apart_from_last(name, Error::wants_sign_in).await;
         let stored = self.present_login(entry, &basis.key).await;
         let stored = stored.and_then(|stored| basis.same_session(entry, stored)).map_err(AccessFailure::NotAsked)?;
         let granted = self.ask_login(entry, &stored, need, None).await.map_err(AccessFailure::NotAsked)?;

@@ -15,6 +15,10 @@ use crate::settings::Settings;
 use crate::system::prompt::Terminal;
 use std::io::Read;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// For another attempt to end, and the two seconds that its turn lasts where it was refused.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -49,16 +53,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
             return Err(Error::configuration(message, fix));
         }
         Some(elsewhere) => elsewhere.read(&*outside.environment).await.map_err(|error| told_of(&entry, error))?,
-        None => {
-            let from = SignIn {
-                prompt: &Terminal,
-                environment: &*outside.environment,
-                source: source(context, args, &entry, &outside).await?,
-                http: &outside.http,
-                now: &outside.clock.now(),
-            };
-            entry.login.sign_in(&from).await.map_err(|error| told_of(&entry, error))?
-        }
+        None => taken(context, args, &entry, &outside, &broker).await.map_err(|error| told_of(&entry, error))?,
     };
     let tried = if args.untested {
         vec![Tried::Untested("as you asked".into())]
@@ -96,6 +91,36 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
         Terminal.tell(&outcome.told());
     }
     Ok(())
+}
+
+/// The secret, of a person, a variable or a file. Where the issuer is shown a password for it, that is the login's turn:
+/// two attempts at one account within two seconds may lock it.
+async fn taken(
+    context: &Context,
+    args: &Args,
+    entry: &LoginEntry,
+    outside: &Outside,
+    broker: &Broker,
+) -> Result<Secret, Error> {
+    let source = source(context, args, entry, outside).await?;
+    let asks = entry.login.asks_at_sign_in();
+    // Not while a person types, nor for long: what holds it may be the rotation of a session that this one ends.
+    let turn = match asks && source != Source::Person {
+        true => tokio::time::timeout(PATIENCE, broker.login_turn(&entry.name)).await.ok().and_then(Result::ok),
+        false => None,
+    };
+    let (environment, http, now) = (&*outside.environment, &outside.http, &outside.clock.now());
+    let taken = entry.login.sign_in(&SignIn { prompt: &Terminal, environment, source, http, now }).await;
+    if asks && taken.as_ref().is_err_and(Error::wants_sign_in) {
+        let turn = match turn {
+            Some(turn) => Some(turn),
+            None => broker.login_turn(&entry.name).await.ok(),
+        };
+        if let Some(turn) = turn {
+            turn.end_refused().await;
+        }
+    }
+    taken
 }
 
 /// What is kept is kept: a daemon that is leaving, or that nobody understands, takes nothing of that back.

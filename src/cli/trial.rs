@@ -66,13 +66,27 @@ pub(super) async fn try_out(
     }
     // Two attempts at one account at a time may lock it: a daemon may be asking as this login just now. What cannot be
     // tried for that is no worse a secret.
-    let _turn = match entry.login.asks_issuer(secret) {
+    let turn = match entry.login.asks_issuer(secret) {
         true => match broker.login_turn(&entry.name).await {
             Ok(turn) => Some(turn),
             Err(error) => return Ok(vec![Tried::Failed(None, reason(&error))]),
         },
         false => None,
     };
+    let tried = try_each(&profiles, entry, secret, outside).await;
+    if let (Some(turn), true) = (turn, tried.as_ref().is_err_and(Error::wants_sign_in)) {
+        turn.end_refused().await;
+    }
+    tried
+}
+
+/// In the login's turn.
+async fn try_each(
+    profiles: &[&Profile],
+    entry: &LoginEntry,
+    secret: &mut Secret,
+    outside: &Outside,
+) -> Result<Vec<Tried>, Error> {
     let Some(first) = profiles.first() else {
         let Some(need) = entry.kind.gives.first() else { return Ok(Vec::new()) };
         announce(&entry.name);
@@ -88,7 +102,7 @@ pub(super) async fn try_out(
         Err(why) => return Ok(vec![Tried::Failed(None, why)]),
     };
     let mut outcomes = Vec::new();
-    for profile in &profiles {
+    for profile in profiles {
         if profile.name != first.name {
             announce(&profile.name);
         }

@@ -62,6 +62,11 @@ pub trait Login: Debug + Send + Sync {
         None
     }
 
+    /// Whether [`Login::sign_in`] itself shows the issuer a password, which may lock an account.
+    fn asks_at_sign_in(&self) -> bool {
+        false
+    }
+
     /// Where the secret rests if not in the keyring. Such a secret is read anew for each flight and never rotates.
     fn elsewhere(&self) -> Option<&dyn Elsewhere> {
         None

@@ -1,10 +1,11 @@
 //! F08: a password that is right no more is sent once, whoever asks, however often, over restarts too.
 
 use crate::common::{COMMAND, HELPER, Issuer, Place, credentials, refused, stderr};
-use crate::rig::{ALONE, PASSWORD, Rig};
+use crate::rig::{ALONE, OFFLINE, PASSWORD, Rig};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 use valetkey::standin::Standin;
 
 /// Helpers, as an SDK starts them. The rest of the ten thousand is the same bytes sent from here: so many processes
@@ -42,6 +43,21 @@ fn f08_a_wrong_password_at_earthdata_login_is_sent_once() {
     assert!(done.status.success(), "{}", stderr(&done));
     issuer.standin.set_password("ada", "changed since");
     is_sent_once(&issuer, &place, ["podaac", "earthdata"], "/urs/api/users/");
+}
+
+#[test]
+fn f08_two_who_sign_in_with_a_wrong_password_at_once_are_two_seconds_apart() {
+    for login in ["username = \"ada\"", OFFLINE] {
+        let rig = Rig::at(Place::new(), ALONE, login);
+        rig.standin().set_password("ada", "changed since");
+        let begun = Instant::now();
+        let both = [(); 2].map(|()| rig.start_login(&[]));
+        let said = both.map(|login| refused(&login.wait_with_output().unwrap(), 3));
+        assert!(said.iter().all(|said| said.contains("wrong password")), "{said:?}");
+        // Each keeps its turn for as long.
+        assert!(begun.elapsed() >= Duration::from_secs(4), "{login}: {:?}", begun.elapsed());
+        assert_eq!((rig.asked().len(), rig.standin().is_locked("ada")), (2, false), "{login}");
+    }
 }
 
 fn is_sent_once(issuer: &Issuer, place: &Place, [profile, login]: [&str; 2], path: &str) {

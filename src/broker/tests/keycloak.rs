@@ -86,6 +86,20 @@ async fn f08_a_wrong_password_is_one_attempt_for_ten_profiles_at_once() {
 }
 
 #[tokio::test]
+async fn f08_another_password_waits_until_the_account_has_rested_from_the_last() {
+    let rig = rig().await;
+    let config = config(&rig, &["p"], CRAY, PASSWORD);
+    for password in ["wrong", "wrong as well"] {
+        rig.sign_in(&config, "shasta", password, &[]).await;
+        let asked = tokio::time::Instant::now();
+        assert_eq!(kind(&rig.with(config.clone(), Manner::OneShot).credentials("p", 0).await), Kind::LoginRequired);
+        let rested = asked.elapsed() >= Duration::from_secs(2);
+        assert_eq!(rested, password == "wrong as well", "{password}");
+    }
+    assert_eq!((asked(&rig), rig.standin.failed_attempts("ada")), ((2, 0), 2));
+}
+
+#[tokio::test]
 async fn ten_profiles_of_one_login_make_one_token_request() {
     for provider in [CRAY, WEB] {
         let rig = rig().await;

@@ -143,7 +143,7 @@ impl Keycloak {
         };
         let password = self.given(from, "KEYCLOAK_PASSWORD", "Password: ")?;
         let stored = Stored::Password { username, password };
-        if !self.scope.as_deref().is_some_and(|scope| scope.split(' ').any(|word| word == "offline_access")) {
+        if !self.asks_at_sign_in() {
             return Ok(stored);
         }
         let token = self.ask(&stored, from.http, from.now).await?;
@@ -250,6 +250,11 @@ impl Login for Keycloak {
 
     fn given_to(&self) -> Option<String> {
         self.endpoint.url().filter(|_| self.grant != Grant::Token).and_then(origin)
+    }
+
+    fn asks_at_sign_in(&self) -> bool {
+        let offline = self.scope.as_deref().is_some_and(|scope| scope.split(' ').any(|word| word == "offline_access"));
+        self.grant == Grant::Password && offline
     }
 
     fn about(&self, secret: &Secret) -> About {
