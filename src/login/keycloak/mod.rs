@@ -265,8 +265,10 @@ impl Login for Keycloak {
             Ok(Stored::Password { username, .. }) => About { who: Some(username), ..About::default() },
             Ok(Stored::Client(_)) => About { who: Some(self.client_id.clone()), ..About::default() },
             Ok(Stored::Refresh(token) | Stored::Token(token)) => {
+                // A session's own token has an account's number at best.
+                let named = if made_by_hand || self.grant != Grant::Password { None } else { self.username.clone() };
                 let claims = jwt::claims(token.expose()).unwrap_or_default();
-                About { who: claims.uid, until: claims.expires, made_by_hand }
+                About { who: named.or(claims.uid), until: claims.expires, made_by_hand }
             }
             Err(_) => About::default(),
         }

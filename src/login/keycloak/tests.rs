@@ -197,3 +197,13 @@ fn a_stored_token_is_not_asked_for_whatever_the_config_says() {
     assert!(!login.asks_issuer(&pack(&Stored::Token(Secret::new("t")))));
     assert!(login.asks_issuer(&pack(&Stored::Refresh(Secret::new("r")))));
 }
+
+#[test]
+fn a_session_is_of_the_user_whose_password_opened_it() {
+    let url = ("token_url", "https://gw/token");
+    let who = |setting, token: &str| login(&[url, setting]).about(&pack(&Stored::Refresh(Secret::new(token)))).who;
+    let session = crate::jwt::tests::token(r#"{"sub":"c0ffee"}"#);
+    assert_eq!(who(("username", "ada"), &session).as_deref(), Some("ada"));
+    assert_eq!(who(("username", "ada"), "opaque").as_deref(), Some("ada"));
+    assert_eq!(who(("grant", "device"), &session).as_deref(), Some("c0ffee"));
+}
