@@ -8,10 +8,16 @@ pub struct Block {
     pub profile: String,
     /// Absolute path of the helper.
     pub helper: String,
+    pub s3: S3,
+}
+
+/// Where an S3 is, and how it is talked to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct S3 {
     pub region: String,
-    /// An S3 that is not AWS'.
+    /// One that is not AWS'.
     pub endpoint: Option<String>,
-    /// What the SDKs of Python trust in place of their own certificates, at such an S3.
+    /// What the SDKs of Python trust there in place of their own certificates.
     pub ca_file: Option<String>,
 }
 
@@ -30,36 +36,35 @@ pub(super) fn last_line(profile: &str) -> String {
 pub(super) fn written(block: &Block) -> Result<String, Error> {
     let profile = &block.profile;
     let process = format!("credential_process = {} {profile}", quoted(&block.helper)?);
-    let settings = settings(&format!("valetkey-{profile}"), block)?;
+    let settings = settings(profile, &format!("valetkey-{profile}"), &block.s3)?;
     let lines = [first_line(profile), format!("[{}]", section_names(block)[0]), process];
     Ok(lines.into_iter().chain(settings).chain([last_line(profile)]).collect::<Vec<_>>().join("\n") + "\n")
 }
 
 /// A config for a program that gets its keys by another way, as its default profile.
-pub fn bare_config(block: &Block) -> Result<String, Error> {
-    let lines = ["[default]".to_owned()].into_iter().chain(settings("valetkey", block)?);
+pub fn bare_config(s3: &S3) -> Result<String, Error> {
+    let lines = ["[default]".to_owned()].into_iter().chain(settings("the program", "valetkey", s3)?);
     Ok(lines.collect::<Vec<_>>().join("\n") + "\n")
 }
 
 /// Where the S3 is and how it is talked to, the section `services` last.
-fn settings(services: &str, block: &Block) -> Result<Vec<String>, Error> {
-    let profile = &block.profile;
+fn settings(profile: &str, services: &str, s3: &S3) -> Result<Vec<String>, Error> {
     // Issuers name endpoints: a line's end in one would let it write lines of its own, a command among them.
-    for (what, text) in [("region", Some(&block.region)), ("endpoint", block.endpoint.as_ref())] {
+    for (what, text) in [("region", Some(&s3.region)), ("endpoint", s3.endpoint.as_ref())] {
         if text.is_some_and(|text| text.chars().any(|c| c.is_control() || c.is_whitespace())) {
             let message = format!("the {what} of {profile} cannot be written: there is a blank or a line's end in it");
             return Err(Error::configuration(message, format!("set the {what} of {profile} in the config")));
         }
     }
-    let mut lines = vec![format!("region = {}", block.region)];
-    if let Some(file) = &block.ca_file {
+    let mut lines = vec![format!("region = {}", s3.region)];
+    if let Some(file) = &s3.ca_file {
         if file.chars().any(char::is_control) {
             let message = format!("the ca_file of {profile} cannot be written: there is a line's end in it");
             return Err(Error::configuration(message, format!("set the ca_file of {profile} in the config")));
         }
         lines.push(format!("ca_bundle = {file}"));
     }
-    if let Some(endpoint) = &block.endpoint {
+    if let Some(endpoint) = &s3.endpoint {
         // A bare endpoint_url would catch sts and iam as well. Without when_required Ceph 16 refuses what newer SDKs send.
         lines.extend([
             format!("services = {services}"),
@@ -78,7 +83,7 @@ fn settings(services: &str, block: &Block) -> Result<Vec<String>, Error> {
 pub(super) fn section_names(block: &Block) -> Vec<String> {
     let profile = &block.profile;
     let section = if profile == "default" { "default".to_owned() } else { format!("profile {profile}") };
-    let services = block.endpoint.is_some().then(|| format!("services valetkey-{profile}"));
+    let services = block.s3.endpoint.is_some().then(|| format!("services valetkey-{profile}"));
     [section].into_iter().chain(services).collect()
 }
 
@@ -111,22 +116,21 @@ mod tests {
 
     #[test]
     fn a_ca_of_ones_own_is_a_setting_of_the_profile_and_not_of_the_service() {
-        let block = Block {
-            profile: "lab".into(),
-            helper: "/usr/bin/h".into(),
+        let s3 = S3 {
             region: "us-east-1".into(),
             endpoint: Some("https://s3.lab".into()),
             ca_file: Some("/etc/lab.pem".into()),
         };
+        let block = Block { profile: "lab".into(), helper: "/usr/bin/h".into(), s3: s3.clone() };
         let text = written(&block).unwrap();
         let (profile, services) = text.split_once("[services").unwrap();
         assert!(profile.contains("\nca_bundle = /etc/lab.pem\n") && !services.contains("ca_bundle"), "{text}");
-        let bare = bare_config(&block).unwrap();
+        let bare = bare_config(&s3).unwrap();
         assert!(
             bare.starts_with("[default]\nregion = us-east-1\n") && bare.contains("[services valetkey]\n"),
             "{bare}"
         );
         assert!(!bare.contains("credential_process"), "{bare}");
-        assert!(written(&Block { ca_file: Some("/a\n[x]".into()), ..block }).is_err());
+        assert!(written(&Block { s3: S3 { ca_file: Some("/a\n[x]".into()), ..s3 }, ..block }).is_err());
     }
 }

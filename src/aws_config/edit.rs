@@ -41,7 +41,9 @@ pub fn without(text: &str, profiles: &[&str], file: &Path) -> Result<String, Err
             // A blank line alone stood before a block that had another of ours above it.
             let blank = before == "\n" || before.ends_with("\n\n");
             let before = if blank { &before[..start - 1] } else { before };
-            text = before.to_owned() + &text[end..];
+            let after = &text[end..];
+            let after = if before.is_empty() { after.strip_prefix('\n').unwrap_or(after) } else { after };
+            text = before.to_owned() + after;
         }
     }
     Ok(text)
@@ -109,15 +111,14 @@ fn section(line: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::block::S3;
     use super::*;
 
     fn block(endpoint: Option<&str>) -> Block {
         Block {
             profile: "podaac".into(),
             helper: "/usr/bin/valetkey-credential-process".into(),
-            region: "us-west-2".into(),
-            endpoint: endpoint.map(str::to_owned),
-            ca_file: None,
+            s3: S3 { region: "us-west-2".into(), endpoint: endpoint.map(str::to_owned), ca_file: None },
         }
     }
 

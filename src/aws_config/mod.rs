@@ -5,7 +5,7 @@ mod edit;
 mod files;
 mod shadows;
 
-pub use block::{Block, bare_config};
+pub use block::{Block, S3, bare_config};
 pub use edit::{configured, doubled, marked, without};
 pub use files::{Files, Section};
 pub use shadows::{Finding, odd_command, shadows};

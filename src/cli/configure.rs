@@ -5,7 +5,7 @@ use super::context::Context;
 use super::obtain::SETTLE;
 use super::one_shot::to_its_end;
 use super::{print, tell};
-use crate::aws_config::{Block, configured, doubled, marked, shadows, without};
+use crate::aws_config::{Block, S3, configured, doubled, marked, shadows, without};
 use crate::broker::Manner;
 use crate::config::{Config, Profile};
 use crate::error::Error;
@@ -61,7 +61,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
         };
         let (name, region) = (profile.name.clone(), profile.region());
         let ca_file = profile.s3_ca_file(endpoint.as_deref()).map(|file| file.to_string_lossy().into_owned());
-        blocks.push(Block { profile: name, helper: helper.clone(), region, endpoint, ca_file });
+        blocks.push(Block { profile: name, helper: helper.clone(), s3: S3 { region, endpoint, ca_file } });
     }
     let Some(first) = blocks.first() else { return worst };
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     profile: String,
-    /// Credentials that are valid for so long at least: 30m, 1h, 1800
+    /// Credentials that are valid for so long at least: 30m, 45m, 1800
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     min_valid: Option<Duration>,
 }

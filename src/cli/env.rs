@@ -4,7 +4,8 @@ use super::context::Context;
 use super::obtain::{duration, export};
 use super::print;
 use crate::error::Error;
-use crate::export::{ALL_NAMES, Form};
+use crate::export::{Form, to_clear};
+use crate::system::environment::variable;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use std::time::Duration;
 
@@ -19,20 +20,25 @@ pub(super) struct Args {
     /// Lines that clear whatever an earlier one may have set
     #[arg(long, conflicts_with = "min_valid")]
     clear: bool,
-    /// Credentials that are valid for so long at least: 30m, 1h, 1800
+    /// Credentials that are valid for so long at least: 30m, 45m, 1800
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     min_valid: Option<Duration>,
 }
 
 const EXAMPLES: &str = r#"How each form is used:
   sh, bash, zsh   eval "$(valetkey env podaac)"
+    in a script   keys=$(valetkey env podaac) && eval "$keys"      (an eval of nothing is a success)
   fish            valetkey env podaac --format fish | source
+  csh, tcsh       eval `valetkey env podaac --format csh`
   PowerShell      valetkey env podaac --format powershell | Out-String | Invoke-Expression
   cmd.exe         for /f "delims=" %i in ('valetkey env podaac --format windows-cmd') do %i
-  docker          valetkey env podaac --format env-no-export >keys; docker run --env-file keys ..
-  a .env file     valetkey env podaac --format dotenv >.env
-  s3cmd, scripts  valetkey env podaac --format ini >credentials; AWS_SHARED_CREDENTIALS_FILE=credentials ..
-  and back        eval "$(valetkey env --clear)""#;
+  docker          umask 077; valetkey env podaac --format env-no-export >keys; docker run --env-file keys ..
+  a .env file     umask 077; valetkey env podaac --format dotenv >.env
+  a file of keys  umask 077; valetkey env podaac --format ini >keys
+                  AWS_SHARED_CREDENTIALS_FILE=keys AWS_PROFILE=podaac ..
+  cleared         eval "$(valetkey env --clear)"
+
+AWS_PROFILE, which wins in some SDKs, and an S3 that an earlier export set are unset where the form can do that."#;
 
 /// The names of the forms, those of `aws configure export-credentials` among them.
 fn forms() -> impl TypedValueParser<Value = Form> {
@@ -50,17 +56,17 @@ fn forms() -> impl TypedValueParser<Value = Form> {
 pub(super) fn judge(args: &Args) -> Result<(), Error> {
     match args.format {
         _ if !args.clear => Ok(()),
-        Form::Shell(shell) if shell.clear(&ALL_NAMES).is_some() => Ok(()),
+        Form::Shell(shell) if shell.clear(&[]).is_some() => Ok(()),
         _ => Err(Error::configuration("this form is no shell's, and clears nothing", "leave out --clear or --format")),
     }
 }
 
 pub(super) async fn run(args: &Args) -> Result<(), Error> {
     if let (true, Form::Shell(shell)) = (args.clear, args.format) {
-        return print(&shell.clear(&ALL_NAMES).unwrap_or_default());
+        return print(&shell.clear(&to_clear(&variable)).unwrap_or_default());
     }
     let profile = args.profile.as_deref().unwrap_or_default();
-    export(&Context::new()?, profile, args.min_valid, |export| print(&export.text(args.format)?)).await
+    export(&Context::new()?, profile, args.min_valid, |export| print(&export.text(args.format, &variable)?)).await
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::broker::Broker;
 use crate::error::Error;
+use crate::system::signals;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The result of `work`, which asks `broker`. Told to end, it is broken off; only what would be lost is awaited, and
@@ -22,12 +23,15 @@ pub(super) async fn to_its_end<T>(broker: &Broker, work: impl Future<Output = Re
     done
 }
 
-/// The signals that would end us. Where one cannot be caught it does.
+/// The signals that would end us. Where one cannot be caught it does; one that is ignored for us (`nohup`) stays so, for a
+/// program that we become as well.
 pub(super) struct Told([Option<Signal>; 3]);
 
 impl Told {
     pub(super) fn new() -> Told {
-        Told([SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(|kind| signal(kind).ok()))
+        let ignored = signals::ignored();
+        let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+        Told(kinds.map(|kind| if ignored.contains(&kind.as_raw_value()) { None } else { signal(kind).ok() }))
     }
 
     pub(super) async fn heard(&mut self) {

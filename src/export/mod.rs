@@ -6,8 +6,9 @@ mod shell;
 mod variables;
 
 pub use shell::Shell;
-pub use variables::{ALL_NAMES, Variable, names_of_keys};
+pub use variables::{Environment, Variable, to_clear};
 
+use crate::aws_config::S3;
 use crate::broker::Served;
 use crate::config::Profile;
 use crate::credentials::{Credentials, written};
@@ -48,21 +49,36 @@ impl Export {
         Export { profile: profile.name.clone(), credentials, region: profile.region(), endpoint, ca_file }
     }
 
-    /// The text of a form, its last newline included.
-    pub fn text(&self, form: Form) -> Result<String, Error> {
+    /// As a config of the AWS CLI has it.
+    pub fn s3(&self) -> S3 {
+        let ca_file = self.ca_file.as_ref().map(|file| file.to_string_lossy().into_owned());
+        S3 { region: self.region.clone(), endpoint: self.endpoint.clone(), ca_file }
+    }
+
+    /// The text of a form, its last newline included, for a reader with this environment.
+    pub fn text(&self, form: Form, variable: Environment<'_>) -> Result<String, Error> {
         let credentials = &self.credentials;
         match form {
             Form::Process => Ok(credentials.process_json(credentials.expiration)),
             Form::Container => Ok(credentials.container_json(credentials.expiration) + "\n"),
             Form::Ini => Ok(self.ini()),
-            Form::Shell(shell) => shell.set(&self.variables()?),
+            Form::Shell(shell) => Ok(self.shadowing(shell, variable)? + &shell.set(&self.variables()?)?),
         }
     }
 
+    /// Lines that take out what would win over these keys, or send them elsewhere: AWS_PROFILE wins in some SDKs.
+    fn shadowing(&self, shell: Shell, variable: Environment<'_>) -> Result<String, Error> {
+        let mut names = self.left_over(variable)?;
+        names.extend(["AWS_PROFILE", "AWS_DEFAULT_PROFILE"].into_iter().filter(|name| variable(name).is_some()));
+        Ok(if names.is_empty() { String::new() } else { shell.clear(&names).unwrap_or_default() })
+    }
+
     fn ini(&self) -> String {
-        let Export { profile, credentials, region, .. } = self;
+        let Export { profile, credentials, region, endpoint, .. } = self;
+        // Who reads keys of a file reads no services of another.
+        let endpoint = endpoint.as_ref().map(|url| format!("endpoint_url = {url}\n")).unwrap_or_default();
         format!(
-            "# valid until {}\n[{profile}]\naws_access_key_id = {}\naws_secret_access_key = {}\naws_session_token = {}\nregion = {region}\n",
+            "# valid until {}\n[{profile}]\naws_access_key_id = {}\naws_secret_access_key = {}\naws_session_token = {}\nregion = {region}\n{endpoint}",
             written(credentials.expiration),
             credentials.access_key_id,
             credentials.secret_access_key.expose(),
@@ -73,10 +89,11 @@ impl Export {
 
 impl Form {
     /// Each form and what it is called, the usual one first.
-    pub const ALL: [(&'static str, Form); 9] = [
+    pub const ALL: [(&'static str, Form); 10] = [
         ("sh", Form::Shell(Shell::Sh)),
         ("env-no-export", Form::Shell(Shell::NoExport)),
         ("fish", Form::Shell(Shell::Fish)),
+        ("csh", Form::Shell(Shell::Csh)),
         ("powershell", Form::Shell(Shell::PowerShell)),
         ("windows-cmd", Form::Shell(Shell::WindowsCmd)),
         ("dotenv", Form::Shell(Shell::Dotenv)),
@@ -111,17 +128,25 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn every_form_has_the_published_expiration_or_says_nothing_of_it() {
+    fn every_form_has_the_published_expiration_and_one_newline_at_its_end() {
         for (name, form) in Form::ALL {
-            let text = export(None).text(form).unwrap();
+            let text = export(None).text(form, &|_| None).unwrap();
             assert!(text.contains("2026-11-23T14:00:00Z"), "{name}: {text}");
             assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{name}");
         }
     }
 
     #[test]
+    fn a_shell_drops_what_would_win_over_the_keys_and_only_if_it_is_there() {
+        let set = |name: &str| (name == "AWS_PROFILE").then(|| "x".to_owned());
+        let text = export(None).text(Form::Shell(Shell::Sh), &set).unwrap();
+        assert!(text.starts_with("unset AWS_PROFILE\nexport AWS_ACCESS_KEY_ID="), "{text}");
+        assert!(!export(None).text(Form::Shell(Shell::Dotenv), &set).unwrap().contains("unset"), "no shell");
+    }
+
+    #[test]
     fn the_ini_form_is_a_section_that_the_aws_cli_reads() {
-        let text = export(None).text(Form::Ini).unwrap();
+        let text = export(None).text(Form::Ini, &|_| None).unwrap();
         assert!(text.contains("[podaac]\naws_access_key_id = ASIAEXAMPLE\n"), "{text}");
     }
 }

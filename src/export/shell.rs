@@ -12,6 +12,8 @@ pub enum Shell {
     NoExport,
     /// `valetkey env PROFILE --format fish | source`
     Fish,
+    /// csh and tcsh: ``eval `valetkey env PROFILE --format csh` ``
+    Csh,
     /// `valetkey env PROFILE --format powershell | Out-String | Invoke-Expression`
     PowerShell,
     /// `for /f "delims=" %i in ('..') do %i`
@@ -32,6 +34,8 @@ impl Shell {
             Shell::NoExport | Shell::Dotenv => format!("{name}={}", quoted_for_sh(value)),
             Shell::Fish if is_plain(value) => format!("set -gx {name} {value}"),
             Shell::Fish => format!("set -gx {name} '{}'", value.replace('\\', "\\\\").replace('\'', "\\'")),
+            // Its eval sees all lines as one. Not even quotes keep it from reading a ! as its history.
+            Shell::Csh => format!("setenv {name} {};", quoted_for_sh(value).replace('!', "\\!")),
             Shell::PowerShell => format!("$Env:{name}='{}'", value.replace('\'', "''")),
             Shell::WindowsCmd if is_plain(value) => format!("set {name}={value}"),
             // Inside quotes these two still mean something, and nothing takes that from them.
@@ -49,6 +53,7 @@ impl Shell {
         match self {
             Shell::Sh => Some(format!("unset {}\n", names.join(" "))),
             Shell::Fish => Some(format!("set -e {}\n", names.join(" "))),
+            Shell::Csh => Some(each(&|name| format!("unsetenv {name};"))),
             Shell::PowerShell => Some(each(&|name| format!("Remove-Item Env:{name} -ErrorAction SilentlyContinue"))),
             Shell::WindowsCmd => Some(each(&|name| format!("set {name}="))),
             Shell::NoExport | Shell::Dotenv => None,
@@ -68,7 +73,7 @@ fn quoted_for_sh(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::ALL_NAMES;
+    use crate::export::to_clear;
     use std::process::Command;
 
     const HOSTILE: &str = r#"a'b"c$HOME`id`\x;&|<>(*)~#^"#;
@@ -102,6 +107,7 @@ mod tests {
     #[test]
     fn s48_fish_and_powershell_know_their_own_quotes() {
         assert_eq!(lines(Shell::Fish, r"a\b'c"), "set -gx AWS_SECRET_ACCESS_KEY 'a\\\\b\\'c'\n");
+        assert_eq!(lines(Shell::Csh, "a'b!"), "setenv AWS_SECRET_ACCESS_KEY 'a'\\''b\\!';\n");
         assert_eq!(lines(Shell::PowerShell, "a'b"), "$Env:AWS_SECRET_ACCESS_KEY='a''b'\n");
         assert_eq!(lines(Shell::WindowsCmd, "a&b"), "set \"AWS_SECRET_ACCESS_KEY=a&b\"\n");
         for bad in ["a%b", "a\"b"] {
@@ -111,12 +117,13 @@ mod tests {
 
     #[test]
     fn clearing_names_every_variable_that_may_have_been_set() {
-        for shell in [Shell::Sh, Shell::Fish, Shell::PowerShell, Shell::WindowsCmd] {
-            let text = shell.clear(&ALL_NAMES).unwrap();
-            assert!(ALL_NAMES.iter().all(|name| text.contains(name)), "{shell:?}");
+        let all = to_clear(&|_| None);
+        for shell in [Shell::Sh, Shell::Fish, Shell::Csh, Shell::PowerShell, Shell::WindowsCmd] {
+            let text = shell.clear(&all).unwrap();
+            assert!(all.iter().all(|name| text.contains(name)), "{shell:?}");
         }
-        assert_eq!(Shell::Dotenv.clear(&ALL_NAMES), None);
-        let cleared = Shell::Sh.clear(&ALL_NAMES).unwrap();
+        assert_eq!(Shell::Dotenv.clear(&all), None);
+        let cleared = Shell::Sh.clear(&all).unwrap();
         let script = format!("AWS_REGION=x; {cleared}printf %s \"${{AWS_REGION-gone}}\"");
         assert_eq!(Command::new("sh").args(["-c", &script]).output().unwrap().stdout, b"gone");
     }

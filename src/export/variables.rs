@@ -12,15 +12,11 @@ pub type Variable = (&'static str, String);
 const KEYS: [&str; 4] =
     ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION"];
 
-/// Every variable that an export may set.
-pub const ALL_NAMES: [&str; 14] = [
-    KEYS[0],
-    KEYS[1],
-    KEYS[2],
-    KEYS[3],
-    // The SDKs read the one, the AWS CLI and boto3 the other.
-    "AWS_REGION",
-    "AWS_DEFAULT_REGION",
+/// The SDKs read the one, the AWS CLI and boto3 the other.
+const REGION: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+
+/// Those that say where an S3 is that is not AWS', and how it is talked to.
+const OF_ANOTHER_S3: [&str; 8] = [
     // SDKs of 2023 and later. Without the next two Ceph 16 refuses what they send since 2025.
     "AWS_ENDPOINT_URL_S3",
     "AWS_REQUEST_CHECKSUM_CALCULATION",
@@ -34,9 +30,24 @@ pub const ALL_NAMES: [&str; 14] = [
     "S3_ENDPOINT_URL",
 ];
 
-/// Those by which keys are given away: what must not be there where others are to win.
-pub fn names_of_keys() -> &'static [&'static str] {
-    &KEYS
+/// The environment that an export is for, as far as it is asked.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Every variable that an export may have set, but for those that are there and can be seen to be the user's own.
+pub fn to_clear(variable: Environment<'_>) -> Vec<&'static str> {
+    let others = |names: &[&'static str], ours: bool| {
+        names.iter().copied().filter(|name| ours || variable(name).is_none()).collect::<Vec<_>>()
+    };
+    let mut names = KEYS.to_vec();
+    names.extend(others(&REGION, variable(KEYS[3]).is_some()));
+    names.extend(others(&OF_ANOTHER_S3, has_an_exports_s3(variable)));
+    names
+}
+
+/// Whether an export has set an S3 here: nobody else sets all of these to the same.
+fn has_an_exports_s3(variable: Environment<'_>) -> bool {
+    let s3 = variable("S3_ENDPOINT_URL");
+    s3.is_some() && s3 == variable("AWS_ENDPOINT_URL_S3") && variable("AWS_VIRTUAL_HOSTING").as_deref() == Some("FALSE")
 }
 
 impl Export {
@@ -55,8 +66,7 @@ impl Export {
 
     /// Those that are no secrets: where the S3 is, and how it is talked to.
     pub fn whereabouts(&self) -> Result<Vec<Variable>, Error> {
-        let region = || self.region.clone();
-        let mut variables = vec![("AWS_REGION", region()), ("AWS_DEFAULT_REGION", region())];
+        let mut variables: Vec<Variable> = REGION.iter().map(|name| (*name, self.region.clone())).collect();
         if let Some(endpoint) = &self.endpoint {
             let url = Url::parse(endpoint).ok().filter(Url::has_host).ok_or_else(|| self.odd("endpoint"))?;
             let authority = &url[url::Position::BeforeHost..url::Position::AfterPort];
@@ -79,6 +89,16 @@ impl Export {
         }
     }
 
+    /// What an earlier export for another S3 has left there and this one does not set: these keys would be sent to that S3.
+    pub fn left_over(&self, variable: Environment<'_>) -> Result<Vec<&'static str>, Error> {
+        if !has_an_exports_s3(variable) {
+            return Ok(Vec::new());
+        }
+        let own = self.whereabouts()?;
+        let left = |name: &&str| variable(name).is_some() && !own.iter().any(|(set, _)| set == name);
+        Ok(OF_ANOTHER_S3.into_iter().filter(left).collect())
+    }
+
     fn odd(&self, what: &str) -> Error {
         let message =
             format!("the {what} of {} cannot be written: it is no URL, or holds control characters", self.profile);
@@ -94,7 +114,7 @@ mod tests {
     #[test]
     fn aws_itself_needs_keys_and_a_region_alone() {
         let names: Vec<&str> = export(None).variables().unwrap().into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ALL_NAMES[..6]);
+        assert_eq!(names, [&KEYS[..], &REGION].concat());
     }
 
     #[test]
@@ -109,9 +129,38 @@ mod tests {
             assert_eq!(value("AWS_ENDPOINT_URL_S3"), Some(endpoint));
             assert_eq!((value("AWS_S3_ENDPOINT"), value("AWS_HTTPS")), (Some(host), Some(https)));
             assert_eq!(value("AWS_CA_BUNDLE"), Some("/ca.pem"));
-            assert!(variables.iter().all(|(name, _)| ALL_NAMES.contains(name)), "clearing forgets none");
-            assert_eq!(variables.len(), ALL_NAMES.len());
+            let all = to_clear(&|_| None);
+            assert!(variables.iter().all(|(name, _)| all.contains(name)), "clearing forgets none");
+            assert_eq!(variables.len(), all.len());
         }
+    }
+
+    /// An environment with these variables.
+    fn with(variables: &[(&'static str, String)]) -> impl Fn(&str) -> Option<String> {
+        let variables = variables.to_vec();
+        move |name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
+    }
+
+    #[test]
+    fn what_an_export_for_another_s3_left_is_taken_out_and_what_a_user_set_is_not() {
+        let lab = export(Some("https://s3.lab")).variables().unwrap();
+        let left = export(None).left_over(&with(&lab)).unwrap();
+        assert!(left.contains(&"AWS_ENDPOINT_URL_S3") && left.contains(&"AWS_HTTPS"), "{left:?}");
+        assert!(!left.contains(&"AWS_CA_BUNDLE"), "it was not set: {left:?}");
+        assert_eq!(export(Some("https://s3.other")).left_over(&with(&lab)).unwrap(), [""; 0], "all are set anew");
+        let own = [("AWS_ENDPOINT_URL_S3", "https://vpce.example".to_owned()), ("AWS_CA_BUNDLE", "/site.pem".into())];
+        assert_eq!(export(None).left_over(&with(&own)).unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn clearing_leaves_what_is_there_and_was_the_users_before() {
+        let own = [("AWS_CA_BUNDLE", "/site.pem".to_owned()), ("AWS_REGION", "eu-west-1".to_owned())];
+        let cleared = to_clear(&with(&own));
+        assert!(!cleared.contains(&"AWS_CA_BUNDLE") && !cleared.contains(&"AWS_REGION"), "{cleared:?}");
+        assert!(cleared.contains(&"AWS_ACCESS_KEY_ID"));
+        let lab = export(Some("https://s3.lab")).variables().unwrap();
+        let cleared = to_clear(&with(&lab));
+        assert!(lab.iter().all(|(name, _)| cleared.contains(name)), "{cleared:?}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ impl Caught {
     /// Catches what is not ignored: `nohup` and shells that run something behind a prompt ignore some for their programs,
     /// and a handler of ours would take that from them.
     pub fn new() -> Result<Caught, Error> {
-        let ignored = ignored(&std::fs::read_to_string("/proc/self/status").unwrap_or_default());
+        let ignored = ignored();
         let signals = PASSED_ON.into_iter().filter(|signal| !ignored.contains(signal));
         SignalsInfo::new(signals)
             .map(Caught)
@@ -53,9 +53,11 @@ pub fn die_of(signal: i32) {
     let _ = signal_hook::low_level::emulate_default_handler(signal);
 }
 
-/// What a terminal sends goes to the whole foreground group: the child has got it.
+/// What a terminal sends goes to the whole foreground group: the child has got it. Its end is told to the leader of the
+/// session alone.
 fn is_for_us_alone(origin: &Origin) -> bool {
-    !matches!(origin.cause, Cause::Kernel)
+    let leads = || rustix::process::getsid(None).is_ok_and(|session| session == rustix::process::getpid());
+    !matches!(origin.cause, Cause::Kernel) || (origin.signal == SIGHUP && leads())
 }
 
 fn send(child: u32, signal: i32) {
@@ -65,8 +67,13 @@ fn send(child: u32, signal: i32) {
     }
 }
 
+/// The signals that are ignored by this process.
+pub fn ignored() -> Vec<i32> {
+    ignored_in(&std::fs::read_to_string("/proc/self/status").unwrap_or_default())
+}
+
 /// The signals that `SigIgn` of /proc/PID/status names, a bit for each.
-fn ignored(status: &str) -> Vec<i32> {
+fn ignored_in(status: &str) -> Vec<i32> {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
     (1..=64).filter(|signal| mask >> (signal - 1) & 1 == 1).collect()
@@ -78,7 +85,7 @@ mod tests {
 
     #[test]
     fn what_was_ignored_from_the_start_is_read_from_the_kernels_mask() {
-        assert_eq!(ignored("Name:\tx\nSigIgn:\t0000000000001005\nSigCgt:\tffff\n"), [1, 3, 13]);
-        assert_eq!(ignored("nothing of it"), [0; 0]);
+        assert_eq!(ignored_in("Name:\tx\nSigIgn:\t0000000000001005\nSigCgt:\tffff\n"), [1, 3, 13]);
+        assert_eq!(ignored_in("nothing of it"), [0; 0]);
     }
 }

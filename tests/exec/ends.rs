@@ -1,7 +1,7 @@
 //! How it ends: exit codes, signals, and programs that are none.
 
 use super::common::{refused, signed_in, until};
-use super::{FILE, Waiting, exec};
+use super::{FILE, Waiting, exec, places};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -73,17 +73,43 @@ fn a_terminals_interrupt_comes_once() {
 }
 
 #[test]
-fn what_was_ignored_for_the_program_stays_ignored() {
+fn what_was_ignored_for_the_program_stays_ignored_with_a_daemon_and_without() {
+    for head in [FILE, "keyring = \"file\"\nautostart = false"] {
+        let (_issuer, place) = signed_in(head);
+        for option in ["", "--static "] {
+            let script = format!(
+                "trap '' HUP; exec {} exec {option}podaac -- /bin/sh -c 'grep SigIgn /proc/self/status'",
+                super::common::COMMAND
+            );
+            let output = place.program("/bin/sh").args(["-c", &script]).output().unwrap();
+            let said = String::from_utf8(output.stdout).unwrap();
+            let mask = u64::from_str_radix(said.trim().rsplit('\t').next().unwrap(), 16).unwrap();
+            assert_eq!(mask & 1, 1, "SIGHUP, {head} {option}: {said}");
+            assert_eq!(mask >> 12 & 1, 0, "SIGPIPE is not ours to ignore for it: {said}");
+        }
+    }
+}
+
+/// The kernel tells the end of a terminal to the leader of its session, which we are under `ssh -t`.
+#[test]
+fn a_terminal_that_is_closed_ends_it() {
     let (_issuer, place) = signed_in(FILE);
-    let script = format!(
-        "trap '' HUP; exec {} exec podaac -- /bin/sh -c 'grep SigIgn /proc/self/status'",
-        super::common::COMMAND
-    );
-    let output = place.program("/bin/sh").args(["-c", &script]).output().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    let mask = u64::from_str_radix(said.trim().rsplit('\t').next().unwrap(), 16).unwrap();
-    assert_eq!(mask & 1, 1, "SIGHUP: {said}");
-    assert_eq!(mask >> 12 & 1, 0, "SIGPIPE is not ours to ignore for it: {said}");
+    let pid = place.path().join("pid");
+    let line =
+        format!("exec {} exec podaac -- sh -c 'echo $$ >{}; exec sleep 60'", super::common::COMMAND, pid.display());
+    let mut terminal = place.program("script");
+    terminal.args(["-qefc", &line, "/dev/null"]).stdin(Stdio::piped());
+    let mut child = match terminal.spawn() {
+        Ok(child) => child,
+        Err(error) => return super::common::skip(&format!("script: {error}")),
+    };
+    let read = || std::fs::read_to_string(&pid).ok().and_then(|text| text.trim().parse::<i32>().ok());
+    until("the program", || read().is_some());
+    let program = Pid::from_raw(read().unwrap()).unwrap();
+    // Whoever holds the terminal's other end is gone.
+    child.kill().unwrap();
+    child.wait().unwrap();
+    until("the program's end", || rustix::process::test_kill_process(program).is_err());
 }
 
 #[test]
@@ -104,9 +130,8 @@ fn a_killed_parent_leaves_files_that_the_next_one_sweeps() {
     waiting.child.kill().unwrap();
     waiting.child.wait().unwrap();
     drop(waiting.child.stdin.take());
-    let places = || std::fs::read_dir(place.path().join("state/exec")).unwrap().count();
-    assert_eq!(places(), 1);
+    assert_eq!(places(&place), 1);
     let status = exec(&place, &["true"]).stdout(Stdio::null()).status().unwrap();
     assert!(status.success());
-    until("the sweep", || places() == 0);
+    until("the sweep", || places(&place) == 0);
 }

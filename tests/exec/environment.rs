@@ -1,7 +1,7 @@
 //! What the program sees: where its keys are, and nothing of AWS or of us that it should not.
 
 use super::common::{refused, signed_in, stderr};
-use super::{FILE, Waiting, exec};
+use super::{FILE, Waiting, exec, places};
 use valetkey::standin::{Behaviour, Standin};
 
 #[test]
@@ -31,8 +31,7 @@ fn keys_are_at_a_port_and_no_secret_is_in_the_environment() {
     ] {
         assert!(seen.contains(line), "{line}: {seen}");
     }
-    let left = std::fs::read_dir(place.path().join("state/exec")).unwrap().count();
-    assert_eq!(left, 0, "token and config went with the program");
+    assert_eq!(places(&place), 0, "token and config went with the program");
 }
 
 #[test]
@@ -90,4 +89,20 @@ fn an_inherited_descriptor_and_the_core_limit_are_the_programs() {
     let said = String::from_utf8(output.stdout).unwrap();
     let wanted = std::fs::read_to_string("/etc/hostname").unwrap();
     assert!(said.starts_with(&wanted) && !said.ends_with("\n0\n"), "{said} {}", stderr(&place.command(&["status"])));
+}
+
+#[test]
+fn s31_a_proxy_of_the_users_is_not_asked_for_us() {
+    let (_issuer, mut place) = signed_in(FILE);
+    place.environment.push(("http_proxy".into(), "http://proxy.example.org:3128".into()));
+    place.environment.push(("no_proxy".into(), ".example.org".into()));
+    let output = exec(&place, &["env"]).output().unwrap();
+    let seen = String::from_utf8(output.stdout).unwrap();
+    for line in [
+        "http_proxy=http://proxy.example.org:3128\n",
+        "no_proxy=.example.org,127.0.0.1,localhost\n",
+        "NO_PROXY=127.0.0.1,localhost\n",
+    ] {
+        assert!(seen.contains(line), "{line}: {seen}");
+    }
 }

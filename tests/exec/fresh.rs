@@ -84,3 +84,18 @@ fn f22_an_upgrade_under_a_long_job_is_what_the_next_daemon_is() {
     assert_eq!(std::fs::read_link(format!("/proc/{pid}/exe")).unwrap(), program);
     assert_eq!(waiting.end(), Some(7));
 }
+
+#[test]
+fn a_config_that_is_bad_or_changed_is_no_reason_to_leave_a_program_without_keys() {
+    let (issuer, place) = signed_in("keyring = \"file\"\nautostart = false");
+    let waiting = Waiting::start(&place);
+    let first = token(&waiting.get());
+    let good = std::fs::read_to_string(place.config_file()).unwrap();
+    place.configure("[profiles.podaac]\nprovder = \"earthdata\"\n");
+    assert_eq!(token(&waiting.get()), first);
+    // Another app_name is another profile: what is new is asked for, since it may be narrower.
+    place.configure(&(good + "app_name = \"job\"\n"));
+    until("the new settings", || token(&waiting.get()) != first);
+    assert_eq!(issuer.standin.count(Standin::TEA), 2);
+    assert_eq!(waiting.end(), Some(7));
+}

@@ -2,17 +2,20 @@
 //! and where both are late, what we had last for as long as it is valid.
 
 use crate::broker::{Broker, Manner};
+use crate::cache::Cache;
 use crate::cli::context::Context;
 use crate::cli::{obtain, start};
 use crate::config::Config;
 use crate::daemon::ClientError;
-use crate::error::Error;
+use crate::error::{Error, Remedy};
 use crate::export::Export;
 use crate::freshness::{LEAST_SERVED, Reader};
 use crate::loopback::{Answer, Answers, Refused, container_error};
 use crate::ports::{Clock, Later};
 use crate::system::clock::SystemClock;
-use crate::wire::Kind;
+use crate::system::config_file;
+use crate::worker::Worker;
+use jiff::Timestamp;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -24,96 +27,125 @@ pub(super) const PATH: &str = "/credentials";
 const ANSWER: Duration = Duration::from_millis(800);
 /// For a look at the lock's marker.
 const LOOK: Duration = Duration::from_millis(100);
+const DISK: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub(super) struct Source {
-    context: Arc<Context>,
-    profile: String,
-    /// Held for look-ups, never across an await.
-    last: Arc<Mutex<Export>>,
-    /// Without a daemon. Renews ahead once it was needed.
-    own: Arc<OnceCell<Broker>>,
+    shared: Arc<Shared>,
     clock: SystemClock,
 }
 
+/// What a request that outlives its reader needs as well.
+#[derive(Debug)]
+struct Shared {
+    context: Context,
+    profile: String,
+    /// Held for look-ups, never across an await.
+    last: Mutex<Export>,
+    /// Without a daemon. Renews ahead once it was needed.
+    own: OnceCell<Broker>,
+    /// For the config and the lock's marker, on a home that may hang.
+    disk: Worker,
+}
+
 impl Source {
-    pub(super) fn new(context: Arc<Context>, first: Export) -> Source {
+    pub(super) fn new(context: Context, first: Export) -> Source {
         let profile = first.profile.clone();
-        Source { context, profile, last: Arc::new(Mutex::new(first)), own: Arc::default(), clock: SystemClock::new() }
+        let (last, own, disk) = (Mutex::new(first), OnceCell::new(), Worker::new("exec"));
+        Source { shared: Arc::new(Shared { context, profile, last, own, disk }), clock: SystemClock::new() }
     }
 
     /// At the end: an exchange that was sent is stored first.
     pub(super) async fn close(&self) {
-        if let Some(broker) = self.own.get() {
+        if let Some(broker) = self.shared.own.get() {
             broker.close().await;
         }
     }
 
     async fn current(&self) -> Result<Export, Error> {
         // A task of its own: a start of the daemon that was begun is not broken off because one reader is in a hurry.
-        let asked = tokio::spawn(ask(self.context.clone(), self.profile.clone(), self.own.clone(), self.last.clone()));
+        let asked = tokio::spawn(ask(self.shared.clone()));
         let error = match tokio::time::timeout(ANSWER, asked).await {
             Ok(Ok(Ok(export))) => return Ok(export),
             Ok(Ok(Err(error))) => error,
             Ok(Err(_)) => Error::protocol("the request for new keys panicked"),
             Err(_) => Error::unavailable("no answer within a second; still asking"),
         };
-        match error.kind() {
-            // Nobody decided against it: what is still valid is good.
-            Kind::Unavailable | Kind::Protocol => self.still_valid().await.ok_or(error),
-            Kind::LoginRequired | Kind::Denied | Kind::Configuration => Err(error),
-        }
+        let locked = self.shared.is_locked().await;
+        let last = self.shared.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        still_valid(error, locked, last, self.clock.now().wall)
+    }
+}
+
+/// What is answered where nobody gave new keys. What was issued once is good until its end, whatever fails; only a lock
+/// that the user closed holds it back.
+fn still_valid(error: Error, locked: bool, last: Export, now: Timestamp) -> Result<Export, Error> {
+    let is_lock = matches!(error, Error::LoginRequired { remedy: Remedy::Unlock, .. });
+    let left = last.credentials.expiration.as_second().saturating_sub(now.as_second());
+    match left >= LEAST_SERVED && !is_lock && !locked {
+        true => Ok(last),
+        false => Err(error),
+    }
+}
+
+impl Shared {
+    /// A marker that cannot be looked at in time says nothing, and is not there for all but a few.
+    async fn is_locked(&self) -> bool {
+        let cache = Cache::new(&self.context.paths.state);
+        matches!(self.disk.run(LOOK, move || cache.is_locked()).await, Ok(Ok(true)))
     }
 
-    async fn still_valid(&self) -> Option<Export> {
-        let broker = self.own.get().cloned().unwrap_or_else(|| self.context.broker(Config::default(), Manner::OneShot));
-        // A marker that cannot be looked at in time says nothing, and is not there for all but a few.
-        if let Ok(Err(locked)) = tokio::time::timeout(LOOK, broker.check_unlocked()).await
-            && locked.kind() == Kind::LoginRequired
-        {
-            return None;
-        }
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let left = last.credentials.expiration.as_second() - self.clock.now().wall.as_second();
-        (left >= LEAST_SERVED).then_some(last)
+    /// The config as it is now, which a job of days outlives in many forms.
+    async fn config(&self) -> Result<Config, Error> {
+        let (file, home) = (self.context.paths.config_file.clone(), self.context.paths.home.clone());
+        let read = self.disk.run(DISK, move || config_file::read(&file, &home)).await;
+        read.unwrap_or_else(|_| Err(Error::unavailable("the disk of the config did not answer within 2 s")))
     }
 }
 
 /// From the daemon, which is started if there is none and there may be one; else by our own broker.
-async fn ask(
-    context: Arc<Context>,
-    profile: String,
-    own: Arc<OnceCell<Broker>>,
-    last: Arc<Mutex<Export>>,
-) -> Result<Export, Error> {
-    let path = obtain::path(&profile, "export", None)?;
-    let export = match ask_daemon(&context, &path).await {
+async fn ask(shared: Arc<Shared>) -> Result<Export, Error> {
+    let (context, profile) = (&shared.context, &shared.profile);
+    let export = match ask_daemon(&shared).await {
         Some(answered) => obtain::read(&answered?)?,
         None => {
-            let make = async || {
-                let broker = context.broker(context.config()?, Manner::Daemon);
-                tokio::spawn(broker.clone().renew_ahead());
-                Ok::<_, Error>(broker)
+            // A bad one keeps the old.
+            let config = shared.config().await;
+            let broker = match (shared.own.get(), config) {
+                (None, config) => {
+                    let config = config?;
+                    let make = async || {
+                        let broker = context.broker(config, Manner::Daemon);
+                        tokio::spawn(broker.clone().renew_ahead());
+                        broker
+                    };
+                    shared.own.get_or_init(make).await
+                }
+                (Some(broker), Ok(config)) => {
+                    broker.reload(config);
+                    broker
+                }
+                (Some(broker), Err(_)) => broker,
             };
-            let broker = own.get_or_try_init(make).await?;
             broker.check_unlocked().await?;
-            let served = broker.credentials_for(Reader::Http, &profile, 0).await?;
-            Export::of(&served, broker.config().profile(&profile)?)
+            let served = broker.credentials_for(Reader::Http, profile, 0).await?;
+            Export::of(&served, broker.config().profile(profile)?)
         }
     };
-    last.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&export);
+    shared.last.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&export);
     Ok(export)
 }
 
 /// None where no daemon can be.
-async fn ask_daemon(context: &Context, path: &str) -> Option<Result<String, Error>> {
+async fn ask_daemon(shared: &Shared) -> Option<Result<String, Error>> {
+    let path = obtain::path(&shared.profile, "export", None).ok()?;
     for started in [false, true] {
-        match context.client().ok()?.get(path).await {
+        match shared.context.client().ok()?.get(&path).await {
             Ok(json) => return Some(Ok(json)),
             Err(ClientError::Error(error)) => return Some(Err(error)),
             Err(ClientError::Nobody) if started => return None,
             Err(ClientError::Nobody) => {
-                if !context.config().ok()?.autostart || start::ensure_daemon(context).await.is_err() {
+                if !shared.config().await.ok()?.autostart || start::ensure_daemon(&shared.context).await.is_err() {
                     return None;
                 }
             }
@@ -139,5 +171,33 @@ impl Answers for Source {
 
     fn refuse(&self, refused: Refused) -> Answer {
         container_error(refused.status(), "refused", refused.reason())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::tests::export;
+
+    fn answered(error: Error, locked: bool, left: i64) -> Result<Export, Error> {
+        let last = export(None);
+        let now = Timestamp::from_second(last.credentials.expiration.as_second() - left).unwrap();
+        still_valid(error, locked, last, now)
+    }
+
+    #[test]
+    fn p0_keys_that_are_valid_are_given_whatever_fails_and_no_others() {
+        for error in crate::error::tests::one_of_each() {
+            let is_lock = matches!(error, Error::LoginRequired { remedy: Remedy::Unlock, .. });
+            assert_eq!(answered(error.clone(), false, LEAST_SERVED).is_ok(), !is_lock, "{error}");
+            assert_eq!(answered(error.clone(), false, LEAST_SERVED - 1), Err(error));
+        }
+    }
+
+    #[test]
+    fn s17_a_lock_holds_them_back_whoever_tells_of_it() {
+        let told = Error::LoginRequired { message: "locked".into(), remedy: Remedy::Unlock };
+        assert!(answered(told, false, 3000).is_err());
+        assert!(answered(Error::unavailable("no daemon"), true, 3000).is_err());
     }
 }
