@@ -121,6 +121,11 @@ impl Settings {
         }
     }
 
+    /// Whether it was set, be it to an empty list.
+    pub fn has(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
     pub fn text(&self, name: &str) -> Option<&str> {
         self.values.get(name)?.texts.first().map(String::as_str)
     }

@@ -5,7 +5,7 @@
 mod common;
 
 use common::http::{free_port, get};
-use common::{Daemon, Issuer, Place, signed_in, until};
+use common::{Daemon, Issuer, Place, chmod, signed_in, until};
 use serde_json::Value;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
@@ -162,5 +162,67 @@ fn a_lock_holds_for_this_way_too() {
     place.ok(&["lock"]);
     assert_eq!(get(port, "/profiles/podaac", &[]).0, 401);
     place.ok(&["unlock"]);
+    assert_eq!(get(port, "/profiles/podaac", &[]).0, 200);
+}
+
+#[test]
+fn a_token_that_was_replaced_holds_from_the_next_reload_and_a_bad_one_closes_the_server() {
+    let (_issuer, place, _daemon, port) = serving("token_file = \"~/jobs.token\"");
+    let file = place.path().join("jobs.token");
+    let status = |token: &str| get(port, "/profiles/podaac", &[("authorization", token)]).0;
+    let (old, new) = (std::fs::read_to_string(&file).unwrap(), "a-new-token-of-32-characters-now");
+    assert_eq!(status(&old), 200);
+    std::fs::write(&file, new).unwrap();
+    place.ok(&["reload"]);
+    until("the new token", || status(new) == 200);
+    assert_eq!(status(&old), 401);
+    chmod(&file, 0o644);
+    place.ok(&["reload"]);
+    until("its end", || status(new) == 0);
+    until("the trouble", || {
+        place.status()["troubles"]["loopback"].as_str().is_some_and(|told| told.contains("chmod 600"))
+    });
+}
+
+#[test]
+fn an_edit_that_narrows_a_server_holds_from_the_next_request_on() {
+    let (issuer, place, _daemon, port) = serving("");
+    assert_eq!(get(port, "/profiles/podaac", &[]).0, 200);
+    open(&place, &issuer, port, "token_file = \"~/jobs.token\"");
+    let (status, body) = get(port, "/profiles/podaac", &[]);
+    assert!(status == 503 && !body.contains("SecretAccessKey"), "{status} {body}");
+    until("the token's demand", || get(port, "/profiles/podaac", &[]).0 == 401);
+}
+
+/// S45: however often a stranger knocks, who asks at the socket is answered.
+#[test]
+fn s45_strangers_at_the_loopback_hold_up_nobody_at_the_socket() {
+    if !common::is_root() {
+        return println!("skipped: only root can become another user");
+    }
+    let (_issuer, place, _daemon, port) = serving("");
+    common::credentials(&place.helper("podaac"));
+    let knock =
+        r#"use IO::Socket::INET; while (1) { my $c = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$ARGV[0]"); }"#;
+    let mut strangers: Vec<_> = (0..2)
+        .map(|_| {
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/perl", "-e", knock]);
+            command.arg(port.to_string()).stderr(Stdio::null()).spawn().unwrap()
+        })
+        .collect();
+    let mut times: Vec<Duration> = (0..200)
+        .map(|_| {
+            let started = Instant::now();
+            common::credentials(&place.helper("podaac"));
+            started.elapsed()
+        })
+        .collect();
+    for stranger in &mut strangers {
+        stranger.kill().unwrap();
+        stranger.wait().unwrap();
+    }
+    times.sort();
+    println!("helper beside two strangers: p50 {:?}, p99 {:?}", times[100], times[198]);
     assert_eq!(get(port, "/profiles/podaac", &[]).0, 200);
 }

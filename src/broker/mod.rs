@@ -116,9 +116,13 @@ const MOST_WAITERS: usize = 4096;
 
 impl Broker {
     pub fn new(outside: Outside, state: &std::path::Path, config: Config, manner: Manner) -> Broker {
+        Broker::with_cache(outside, Cache::new(state), config, manner)
+    }
+
+    pub fn with_cache(outside: Outside, cache: Cache, config: Config, manner: Manner) -> Broker {
         Broker(Arc::new(Inner {
             outside,
-            disk: Disk::new(Cache::new(state)),
+            disk: Disk::new(cache),
             manner,
             state: Mutex::new(State {
                 config: Arc::new(config),

@@ -25,6 +25,8 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct Cache {
     state: PathBuf,
+    /// Where the marker that locks everything stands.
+    marker: PathBuf,
 }
 
 /// Stands in the state directory while everything is locked.
@@ -44,7 +46,12 @@ const ROOM: usize = 16 * 1024;
 
 impl Cache {
     pub fn new(state: &Path) -> Cache {
-        Cache { state: state.to_owned() }
+        Cache { state: state.to_owned(), marker: state.join(MARKER) }
+    }
+
+    /// The same, held by the marker of another state directory.
+    pub fn locked_by(self, state: &Path) -> Cache {
+        Cache { marker: state.join(MARKER), ..self }
     }
 
     /// The lease of `profile` that was written under this fingerprint; None where there is none, or it does not open.
@@ -158,11 +165,10 @@ impl Cache {
     /// Whether the user has locked everything, for all processes and over restarts.
     pub fn is_locked(&self) -> Result<bool, Error> {
         // By its name alone: whatever its mode, somebody put it there.
-        let marker = self.state.join(MARKER);
-        match std::fs::symlink_metadata(&marker) {
+        match std::fs::symlink_metadata(&self.marker) {
             Ok(_) => Ok(true),
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
-            Err(error) => Err(Error::disk("look at", &marker, &error)),
+            Err(error) => Err(Error::disk("look at", &self.marker, &error)),
         }
     }
 

@@ -64,6 +64,9 @@ impl LoopbackEntry {
             let fix = "add token_file = \"~/.config/valetkey/NAME.token\"";
             return Err(settings.refuse("listen", "whoever reaches this address must show a token", fix));
         }
+        if settings.has("profiles") && settings.list("profiles").is_empty() {
+            return Err(settings.refuse("profiles", "profiles names none", "name some, or leave it out for all"));
+        }
         Ok(LoopbackEntry { name: name.to_owned(), listen, profiles: settings.list("profiles").to_vec(), token_file })
     }
 
@@ -119,6 +122,7 @@ mod tests {
             ("listen = \"127.0.0.1:0\"", "no address with a port"),
             ("listen = \"9911\"", "no address with a port"),
             ("listen = \"127.0.0.1:9911\"\nprofiles = [\"podac\"]", "did you mean \"podaac\"?"),
+            ("listen = \"127.0.0.1:9911\"\nprofiles = []", "profiles names none"),
             ("lisen = \"127.0.0.1:9911\"", "did you mean listen?"),
             ("", "has no listen"),
         ] {

@@ -152,7 +152,6 @@ impl Routes {
 
     /// For an SDK that asks over HTTP, and is in a hurry.
     pub(super) async fn served_over_http(&self, profile: &str) -> Result<Served, Error> {
-        self.follow_config().await;
         self.served(Reader::Http, profile, "").await
     }
 
@@ -253,7 +252,7 @@ impl Routes {
     }
 
     /// Takes in an edited config before the request that follows the edit is answered.
-    async fn follow_config(&self) {
+    pub(super) async fn follow_config(&self) {
         let mut followed = self.followed.lock().await;
         let changed = match &mut followed.source.watch {
             Some(watch) => watch.changed(),
@@ -265,10 +264,12 @@ impl Routes {
             }
             None => false,
         };
+        // Before anything is awaited: the watch does not tell it again, should this be broken off.
+        followed.unread |= changed;
         if changed {
             self.broker.look_at_lock().await;
         }
-        if changed || followed.unread {
+        if followed.unread {
             let _ = self.load(&mut followed).await;
         }
     }

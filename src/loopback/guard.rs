@@ -2,12 +2,13 @@
 
 use super::token::Token;
 use hyper::{HeaderMap, Method};
+use std::net::{IpAddr, SocketAddr};
 
 /// What a server demands of each request.
 #[derive(Debug, Clone)]
 pub struct Guard {
-    /// Ours: a Host must name it.
-    pub port: u16,
+    /// Where we listen: a Host must name it.
+    pub own: SocketAddr,
     /// Whether any Host will do: of an address that has names which we do not know, where the token stands for all.
     pub any_host: bool,
     /// What Authorization must be, to the byte.
@@ -62,11 +63,15 @@ impl Guard {
         let mut hosts = headers.get_all("host").iter();
         let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
         let named = |name: &str| match host.to_str().ok().and_then(|host| host.strip_prefix(name)) {
-            Some("") => self.port == 80,
-            Some(port) => port.strip_prefix(':').is_some_and(|port| port == self.port.to_string()),
+            Some("") => self.own.port() == 80,
+            Some(port) => port.strip_prefix(':').is_some_and(|port| port == self.own.port().to_string()),
             None => false,
         };
-        ["localhost", "127.0.0.1", "[::1]"].into_iter().any(named)
+        let own = match self.own.ip() {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        };
+        ["localhost", "127.0.0.1", "[::1]", &own].into_iter().any(named)
     }
 }
 
@@ -99,12 +104,16 @@ mod tests {
     use hyper::header::{HeaderName, HeaderValue};
 
     fn judge(token: Option<&str>, headers: &[(&str, &str)]) -> Result<(), Refused> {
-        let guard = Guard { port: 8094, any_host: false, token: token.map(Token::of) };
+        let guard = Guard { own: own("127.0.0.1:8094"), any_host: false, token: token.map(Token::of) };
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
         }
         guard.judge(&Method::GET, &map, false)
+    }
+
+    fn own(address: &str) -> SocketAddr {
+        address.parse().unwrap()
     }
 
     const HOST: (&str, &str) = ("host", "localhost:8094");
@@ -129,7 +138,10 @@ mod tests {
         }
         assert_eq!(judge(None, &[]), Err(Refused::Host));
         assert_eq!(judge(None, &[HOST, HOST]), Err(Refused::Host));
-        let on_80 = Guard { port: 80, any_host: false, token: None };
+        let second = Guard { own: own("127.0.0.2:8094"), any_host: false, token: None };
+        let named = HeaderMap::from_iter([(hyper::header::HOST, HeaderValue::from_static("127.0.0.2:8094"))]);
+        assert_eq!(second.judge(&Method::GET, &named, false), Ok(()), "the address that it listens on");
+        let on_80 = Guard { own: own("127.0.0.1:80"), any_host: false, token: None };
         let bare = HeaderMap::from_iter([(hyper::header::HOST, HeaderValue::from_static("localhost"))]);
         assert_eq!(on_80.judge(&Method::GET, &bare, false), Ok(()));
     }
@@ -151,7 +163,7 @@ mod tests {
 
     #[test]
     fn s37_reading_alone_is_answered_and_no_body_is_taken() {
-        let guard = Guard { port: 8094, any_host: false, token: None };
+        let guard = Guard { own: own("127.0.0.1:8094"), any_host: false, token: None };
         let host = HeaderMap::from_iter([(hyper::header::HOST, HeaderValue::from_static("localhost:8094"))]);
         let judge = |method, body| guard.judge(&method, &host, body);
         assert_eq!(judge(Method::HEAD, false), Ok(()));
@@ -163,7 +175,7 @@ mod tests {
 
     #[test]
     fn s35_an_address_that_others_reach_answers_nobody_without_a_token() {
-        let guard = |token| Guard { port: 8094, any_host: true, token };
+        let guard = |token| Guard { own: own("127.0.0.1:8094"), any_host: true, token };
         let any = HeaderMap::from_iter([(hyper::header::HOST, HeaderValue::from_static("node7"))]);
         assert_eq!(guard(None).judge(&Method::GET, &any, false), Err(Refused::Token));
         assert_eq!(guard(Some(Token::of("x"))).judge(&Method::GET, &any, false), Err(Refused::Token));

@@ -15,3 +15,8 @@ pub use guard::{Guard, Refused};
 pub use reply::container_error;
 pub use server::{Answer, Answers, Server, UidOf};
 pub use token::Token;
+
+use std::time::Duration;
+
+/// Some SDKs give up after a second: what they are told is told before that.
+pub const HURRY: Duration = Duration::from_millis(800);

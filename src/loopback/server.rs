@@ -1,9 +1,10 @@
 //! The accept loop on a TCP address: a place, a connection, a look at whose it is, one request, one answer.
 
 use super::guard::{Guard, Refused};
-use super::reply::{Reply, reply};
+use super::reply::{Reply, container_error, reply};
 use super::token::Token;
 use crate::ports::Later;
+use crate::worker::Worker;
 use hyper::Request;
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
@@ -22,7 +23,10 @@ pub trait Answers: Send + Sync {
     /// `target` is the path with its query, as it was sent.
     fn answer<'a>(&'a self, target: &'a str) -> Later<'a, Answer>;
 
-    fn refuse(&self, refused: Refused) -> Answer;
+    /// As an SDK reads it.
+    fn refuse(&self, refused: Refused) -> Answer {
+        container_error(refused.status(), "refused", refused.reason())
+    }
 
     /// A request was answered with this status.
     fn answered(&self, _request: &str, _status: u16) {}
@@ -43,14 +47,24 @@ pub type UidOf = fn(client: SocketAddr, server: SocketAddr) -> io::Result<Option
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    door: Arc<Door>,
+}
+
+/// Who gets in.
+#[derive(Debug)]
+struct Door {
     guard: Guard,
     uid_of: UidOf,
+    /// The kernel may take its time, and nobody else waits for it.
+    look: Worker,
 }
 
 /// To send a request's head. (Without a timer hyper's limit is inactive.)
 const HEAD: Duration = Duration::from_secs(2);
 /// For a connection as a whole: a head, the longest wait for an issuer, a slow reader.
 const CONNECTION: Duration = Duration::from_secs(30);
+/// For the kernel to say whose a connection is.
+const LOOK: Duration = Duration::from_secs(1);
 const MAX_HEAD: usize = 8 * 1024;
 const MAX_HEADERS: usize = 32;
 const MAX_CONNECTIONS: usize = 64;
@@ -64,8 +78,8 @@ impl Server {
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
         let address = listener.local_addr()?;
-        let any_host = !address.ip().to_canonical().is_loopback();
-        Ok(Server { listener, address, guard: Guard { port: address.port(), any_host, token }, uid_of })
+        let guard = Guard { own: address, any_host: !address.ip().to_canonical().is_loopback(), token };
+        Ok(Server { listener, address, door: Arc::new(Door { guard, uid_of, look: Worker::new("peers") }) })
     }
 
     /// Where it listens, with the port that was chosen where none was named.
@@ -76,7 +90,6 @@ impl Server {
     /// Serves until it is dropped.
     pub async fn serve(self, answers: Arc<dyn Answers>) {
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        let guard = Arc::new(self.guard);
         // Told once as a warning, until it works again.
         let mut failing = false;
         loop {
@@ -93,21 +106,29 @@ impl Server {
                 }
             };
             failing = false;
-            let told = match guard.any_host {
-                // Who comes from elsewhere has no uid here: the token stands for it.
-                true => true,
-                false => match stream.local_addr().and_then(|server| (self.uid_of)(client, server)) {
-                    Ok(Some(uid)) if uid == rustix::process::getuid().as_raw() => true,
-                    // Closed with no byte: a stranger learns nothing.
-                    Ok(_) => continue,
-                    Err(_) => false,
-                },
-            };
-            let (guard, answers) = (guard.clone(), answers.clone());
+            let (door, answers) = (self.door.clone(), answers.clone());
             tokio::spawn(async move {
-                let _ = tokio::time::timeout(CONNECTION, connection(stream, &guard, told, &*answers)).await;
+                if let Some(told) = door.lets_in(&stream, client).await {
+                    let served = connection(stream, &door.guard, told, &*answers);
+                    let _ = tokio::time::timeout(CONNECTION, served).await;
+                }
                 drop(place);
             });
+        }
+    }
+}
+
+impl Door {
+    /// None for a stranger, who is closed on with no byte: he learns nothing. Else whether it is known to be one of us.
+    async fn lets_in(&self, stream: &TcpStream, client: SocketAddr) -> Option<bool> {
+        // Who comes from elsewhere has no uid here: the token stands for it.
+        if self.guard.any_host {
+            return Some(true);
+        }
+        let (server, uid_of) = (stream.local_addr().ok()?, self.uid_of);
+        match self.look.run(LOOK, move || uid_of(client, server)).await {
+            Ok(Ok(uid)) => (uid == Some(rustix::process::getuid().as_raw())).then_some(true),
+            Ok(Err(_)) | Err(_) => Some(false),
         }
     }
 }

@@ -20,7 +20,8 @@ impl Token {
         let parted = path.parent().zip(path.file_name().and_then(|name| name.to_str()));
         let (directory, name) =
             parted.ok_or_else(|| Error::configuration(format!("{} is no file", path.display()), "name a file"))?;
-        let directory = PrivateDir::open(directory)?;
+        let here = Path::new(".");
+        let directory = PrivateDir::open(if directory.as_os_str().is_empty() { here } else { directory })?;
         let read = || match directory.read(name) {
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
                 let message = format!("{} is not yours alone", path.display());

@@ -76,7 +76,8 @@ pub fn write(path: &Path, text: &str, mode: u32) -> Result<(), Error> {
         Err(_) => path.to_owned(),
     };
     let disk = |error: std::io::Error| Error::disk("write", &real, &error);
-    let directory = real.parent().unwrap_or(Path::new("/"));
+    // A bare name has an empty parent.
+    let directory = real.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(disk)?;
     let old = fs::metadata(&real).ok();
     let name = real.file_name().unwrap_or_default().to_string_lossy();
@@ -160,6 +161,16 @@ mod tests {
         for path in [&file, &link] {
             assert!(may_be_written(path).unwrap_err().hint().contains("chmod u+w"));
         }
+    }
+
+    #[test]
+    fn a_bare_name_is_a_file_of_this_directory() {
+        // The tests of one program share their directory: a name that nobody else takes.
+        let name = PathBuf::from(format!("valetkey-test-{}", crate::seal::hex(&crate::seal::random::<6>())));
+        write(&name, "a", 0o600).unwrap();
+        let text = fs::read_to_string(&name);
+        fs::remove_file(&name).unwrap();
+        assert_eq!(text.unwrap(), "a");
     }
 
     #[test]

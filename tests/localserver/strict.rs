@@ -64,3 +64,34 @@ fn s35_s38_with_a_token_it_serves_other_hosts() {
     assert_eq!(http::get(port, "/", &as_container[..1]).0, 401);
     assert_eq!(server.get("/").0, 401);
 }
+
+#[test]
+fn s17_a_lock_holds_for_it_while_it_runs_and_when_it_starts() {
+    let Some(stage) = Stage::new() else { return };
+    let ours = stage.ours(&[]);
+    assert_eq!(ours.get("/").0, 200);
+    stage.place.ok(&["lock"]);
+    let (status, body) = ours.get("/");
+    assert!(status == 401 && body.contains("valetkey unlock"), "{body}");
+    let output = stage.command(common::COMMAND, &["-d", "1h", "-p", "0"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", common::stderr(&output));
+    stage.place.ok(&["unlock"]);
+    assert_eq!(ours.get("/").0, 200);
+}
+
+#[test]
+fn a_keys_pipe_that_says_nothing_can_be_interrupted() {
+    let Some(stage) = Stage::new() else { return };
+    let mut child =
+        stage.command(common::COMMAND, &["-d", "1h", "-p", "0", "-a", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    // Once it has its handlers; before that the signal ends it as well.
+    let caught = || std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+    common::until("its handlers", || {
+        caught().lines().any(|line| {
+            line.strip_prefix("SigCgt:").is_some_and(|mask| u64::from_str_radix(mask.trim(), 16).unwrap() >> 1 & 1 == 1)
+        })
+    });
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    common::until("its end", || child.try_wait().unwrap().is_some());
+}

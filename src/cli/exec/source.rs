@@ -10,7 +10,7 @@ use crate::daemon::ClientError;
 use crate::error::{Error, Remedy};
 use crate::export::Export;
 use crate::freshness::{LEAST_SERVED, Reader};
-use crate::loopback::{Answer, Answers, Refused, container_error};
+use crate::loopback::{Answer, Answers, HURRY, container_error};
 use crate::ports::{Clock, Later};
 use crate::system::clock::SystemClock;
 use crate::system::config_file;
@@ -23,8 +23,6 @@ use tokio::sync::OnceCell;
 /// Where the keys are on our server.
 pub(super) const PATH: &str = "/credentials";
 
-/// Some SDKs give up after a second.
-const ANSWER: Duration = Duration::from_millis(800);
 /// For a look at the lock's marker.
 const LOOK: Duration = Duration::from_millis(100);
 const DISK: Duration = Duration::from_secs(2);
@@ -65,7 +63,7 @@ impl Source {
     async fn current(&self) -> Result<Export, Error> {
         // A task of its own: a start of the daemon that was begun is not broken off because one reader is in a hurry.
         let asked = tokio::spawn(ask(self.shared.clone()));
-        let error = match tokio::time::timeout(ANSWER, asked).await {
+        let error = match tokio::time::timeout(HURRY, asked).await {
             Ok(Ok(Ok(export))) => return Ok(export),
             Ok(Ok(Err(error))) => error,
             Ok(Err(_)) => Error::protocol("the request for new keys panicked"),
@@ -167,10 +165,6 @@ impl Answers for Source {
                 Err(error) => Answer::container_failure(&error),
             }
         })
-    }
-
-    fn refuse(&self, refused: Refused) -> Answer {
-        container_error(refused.status(), "refused", refused.reason())
     }
 }
 

@@ -66,6 +66,7 @@ impl Account {
         match response.status {
             // In another region there is one as well.
             200..=399 => Ok(()),
+            400 if response.header("x-amz-bucket-region").is_some() => Ok(()),
             404 => Err(Error::configuration(
                 format!("Bucket does not exist: {bucket}"),
                 "check its name, and whose keys are used",
@@ -80,8 +81,7 @@ impl Account {
     }
 
     /// The role that all credentials are made of, made where it is not there.
-    pub(super) async fn role(&self) -> Result<Role, Error> {
-        let caller = self.caller().await?;
+    pub(super) async fn role(&self, caller: &Caller) -> Result<Role, Error> {
         let got = self.iam(&[("Action", "GetRole"), ("RoleName", ROLE)]).await?;
         if got.status < 300 {
             return arn_of(&got, &self.iam).map(|arn| Role { arn, is_new: false });
@@ -89,7 +89,7 @@ impl Account {
         if element(&got, "Code").as_deref() != Some("NoSuchEntity") {
             return Err(self.refused(&got, "iam:GetRole"));
         }
-        let Caller { partition, account } = &caller;
+        let Caller { partition, account } = caller;
         let trust = serde_json::json!({ "Version": "2012-10-17", "Statement": [{
             "Effect": "Allow",
             "Principal": { "AWS": format!("arn:{partition}:iam::{account}:root") },
@@ -115,7 +115,8 @@ impl Account {
         arn_of(&made, &self.iam).map(|arn| Role { arn, is_new: true })
     }
 
-    async fn caller(&self) -> Result<Caller, Error> {
+    /// Whose keys these are.
+    pub(super) async fn caller(&self) -> Result<Caller, Error> {
         let ask = async || {
             let (client, seen) = self.sts.client(&self.signer.http, Some(self.signer.keys.clone()));
             (client.get_caller_identity().send().await, seen)
@@ -175,7 +176,7 @@ impl Account {
     }
 }
 
-struct Caller {
+pub(super) struct Caller {
     partition: String,
     account: String,
 }

@@ -31,7 +31,12 @@ impl loopback::Answers for Answers {
             if target != "/" {
                 return error(404, "Not found");
             }
-            match self.broker.credentials(NAME, 0).await.map_err(of_options) {
+            let given = async {
+                // Closed and opened by other commands, at any time.
+                self.broker.check_unlocked().await?;
+                self.broker.credentials(NAME, 0).await
+            };
+            match given.await.map_err(of_options) {
                 Ok(served) => Answer { status: 200, body: indented(&served) },
                 Err(refusal) => failure(&refusal),
             }

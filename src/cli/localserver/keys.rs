@@ -10,12 +10,13 @@ use crate::error::Error;
 use crate::login::{self, AccessRequest};
 use crate::ports::Outside;
 use crate::secret::Secret;
-use crate::settings::Settings;
 use crate::system::{config_file, environment};
+use crate::worker::Worker;
 use serde::Deserialize;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::time::Duration;
 use url::Url;
 
 /// Where they are, and whom they are for.
@@ -47,6 +48,8 @@ struct Given {
 }
 
 const MAX_AUTH: u64 = 64 * 1024;
+/// For whoever types or pipes the keys.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 impl Keys {
     pub(super) async fn find(context: &Context, args: &Args) -> Result<Keys, Error> {
@@ -55,7 +58,7 @@ impl Keys {
         let region = region(&files, &name);
         let variable = |name: &str| environment::variable(name).map(Secret::new);
         let origin = match (&args.auth, &args.access_key, environment::variable("AWS_ACCESS_KEY_ID")) {
-            (Some(file), ..) => Origin::Given(of_file(file)?),
+            (Some(file), ..) => Origin::Given(of_file(file).await?),
             (None, Some(id), _) => {
                 let secret = Secret::new(args.secret_key().unwrap_or_default());
                 Origin::Given(json(id, &secret, args.session_token().map(Secret::new).as_ref()))
@@ -66,7 +69,16 @@ impl Keys {
                     .ok_or_else(|| Error::configuration("AWS_ACCESS_KEY_ID is set without its secret", fix))?;
                 Origin::Given(json(&id, &secret, variable("AWS_SESSION_TOKEN").as_ref()))
             }
-            (None, None, None) => Origin::Profile { name, files },
+            (None, None, None) => match has_profile(&files, &name) {
+                true => Origin::Profile { name, files },
+                false => {
+                    let message = format!(
+                        "no AWS keys are here: no --auth, no AWS_ACCESS_KEY_ID, no profile {name} in {}",
+                        files.config.display()
+                    );
+                    return Err(Error::configuration(message, super::OTHER_KEYS));
+                }
+            },
         };
         let endpoint = |of: &str| match &args.endpoint_url {
             Some(text) => url(text, "--endpoint-url").map(Some),
@@ -104,12 +116,7 @@ impl Keys {
     /// The keys as they sign what comes before a broker is there.
     pub(super) async fn access(&self, outside: &Outside) -> Result<Access, Error> {
         let kind = &login::aws::KIND;
-        let mut settings = Settings::new(Path::new("the options of localserver"), super::NAME, None);
-        for (name, texts) in self.login_settings() {
-            if let Some(key) = kind.keys.iter().find(|key| key.name == name) {
-                settings.insert(key, texts, None, Path::new("/"))?;
-            }
-        }
+        let settings = super::filled(kind.keys, &self.login_settings())?;
         let login = (kind.build)(super::NAME, &settings)?;
         let environment = &*outside.environment;
         let secret = match (&self.origin, login.elsewhere()) {
@@ -121,6 +128,11 @@ impl Keys {
         let ask = AccessRequest { secret: &secret, need: Need::AwsKeys, rejected: None, http, environment, now };
         login.access(ask).await.map(|granted| granted.access).map_err(super::of_options)
     }
+}
+
+fn has_profile(files: &AwsFiles, name: &str) -> bool {
+    let text = |file| config_file::read_foreign(file).ok().flatten().unwrap_or_default();
+    Files::read(&text(&files.config), &text(&files.credentials)).profile(name).is_some()
 }
 
 fn region(files: &AwsFiles, profile: &str) -> String {
@@ -149,8 +161,20 @@ fn json(id: &str, secret: &Secret, token: Option<&Secret>) -> Secret {
     Secret::new(value.to_string())
 }
 
-/// JSON, or INI: then the first section that has an access key.
-fn of_file(file: &PathBuf) -> Result<Secret, Error> {
+/// JSON, or INI: then the first section that has an access key. A pipe or a person may take its time: read on a thread of
+/// its own, so that we can be told to end meanwhile.
+async fn of_file(file: &Path) -> Result<Secret, Error> {
+    let path = file.to_owned();
+    let read = Worker::new("auth").run(PATIENCE, move || text_of(&path)).await;
+    let read =
+        read.unwrap_or_else(|_| Err(Error::unavailable(format!("{} has not been read to its end", file.display()))));
+    keys_in(read?.expose()).ok_or_else(|| {
+        let fix = "write {\"AccessKeyId\":..,\"SecretAccessKey\":..}, or a section with aws_access_key_id and aws_secret_access_key";
+        Error::configuration(format!("{} holds no access key", file.display()), fix)
+    })
+}
+
+fn text_of(file: &Path) -> Result<Secret, Error> {
     let disk = |error: std::io::Error| Error::disk("read", file, &error);
     let mut text = zeroize::Zeroizing::new(String::new());
     if file.as_os_str() == "-" {
@@ -162,10 +186,7 @@ fn of_file(file: &PathBuf) -> Result<Secret, Error> {
         }
         opened.take(MAX_AUTH).read_to_string(&mut text).map_err(disk)?;
     }
-    keys_in(&text).ok_or_else(|| {
-        let fix = "write {\"AccessKeyId\":..,\"SecretAccessKey\":..}, or a section with aws_access_key_id and aws_secret_access_key";
-        Error::configuration(format!("{} holds no access key", file.display()), fix)
-    })
+    Ok(Secret::new(text.as_str()))
 }
 
 fn keys_in(text: &str) -> Option<Secret> {

@@ -13,11 +13,12 @@ use super::context::Context;
 use super::one_shot::Told;
 use super::tell;
 use crate::broker::{Broker, Manner, Served};
+use crate::cache::Cache;
 use crate::config::{Config, LoginEntry, Profile};
 use crate::error::{Error, Remedy};
 use crate::loopback::{Allow, Server, Token, refused};
 use crate::ports::{Keyring, Tier};
-use crate::settings::Settings;
+use crate::settings::{Key, Settings};
 use crate::system::keyring::OsKeyring;
 use crate::system::peer;
 use crate::{login, provider};
@@ -58,13 +59,17 @@ async fn serve(context: &Context, args: &Args) -> Result<(), Error> {
     let keyring = Arc::new(OsKeyring::new(state.path().to_owned(), Some(Tier::Memory), super::context::UNATTENDED));
     let outside = context.outside(keyring.clone());
     let account = Account::new(keys.access(&outside).await?, &keys, &outside)?;
+    // Before the bucket: only its answer teaches us the time, where this machine's clock is off.
+    let caller = account.caller().await?;
     account.has_bucket(&args.bucket).await?;
     tell("Generating initial credentials...");
-    let role = account.role().await?;
+    let role = account.role(&caller).await?;
 
     let config = config(args, &keys, &role.arn)?;
-    let broker = Broker::new(outside, state.path(), config, Manner::Daemon);
-    broker.look_at_lock().await;
+    // Nothing is shared with others but the lock, which is the user's.
+    let cache = Cache::new(state.path()).locked_by(&context.paths.state);
+    let broker = Broker::with_cache(outside, cache, config, Manner::Daemon);
+    broker.check_unlocked().await?;
     if let Some(stored) = keys.stored() {
         keyring.store(NAME, &stored.to_secret()).await?;
     }
@@ -72,7 +77,9 @@ async fn serve(context: &Context, args: &Args) -> Result<(), Error> {
     tokio::spawn(broker.clone().renew_ahead());
 
     let (access, port) = (args.access(), server.address().port());
-    tell(&format!("Serving {access} credentials for bucket '{}' at http://{}:{port}/", args.bucket, args.host));
+    let host =
+        if args.host.contains(':') { format!("[{}]", args.host.trim_matches(['[', ']'])) } else { args.host.clone() };
+    tell(&format!("Serving {access} credentials for bucket '{}' at http://{host}:{port}/", args.bucket));
     tell(&format!("Duration: {} seconds", args.duration.as_secs()));
     tell("Press Ctrl+C to stop");
     server.serve(Arc::new(Answers::new(broker.clone()))).await;
@@ -114,8 +121,6 @@ fn listen(args: &Args) -> Result<Server, Error> {
 
 /// A config as a user would have written it for this, checked by the same rules.
 fn config(args: &Args, keys: &Keys, role: &str) -> Result<Config, Error> {
-    // What is wrong is told with this in place of a file's name.
-    let place = Path::new("the options of localserver");
     let seconds = args.duration.as_secs().to_string();
     let session = format!("s3.{}.{}", args.access(), args.bucket).chars().take(64).collect::<String>();
     let mut values = vec![
@@ -131,10 +136,9 @@ fn config(args: &Args, keys: &Keys, role: &str) -> Result<Config, Error> {
     let prefix = args.prefix.strip_suffix('*').unwrap_or(&args.prefix);
     values.extend((!prefix.is_empty()).then(|| ("prefix", vec![prefix.to_owned()])));
     values.extend((!args.statement.is_empty()).then(|| ("statements", args.statement.clone())));
-    let home = Path::new("/");
-    let settings = filled(place, provider::sts::KIND.keys, &values, home)?;
+    let settings = filled(provider::sts::KIND.keys, &values)?;
     let kind = &login::aws::KIND;
-    let login_settings = filled(place, kind.keys, &keys.login_settings(), home)?;
+    let login_settings = filled(kind.keys, &keys.login_settings())?;
     let login = LoginEntry {
         name: NAME.to_owned(),
         kind,
@@ -151,21 +155,20 @@ fn config(args: &Args, keys: &Keys, role: &str) -> Result<Config, Error> {
     Ok(Config {
         profiles: BTreeMap::from([(NAME.to_owned(), profile)]),
         logins: BTreeMap::from([(NAME.to_owned(), login)]),
-        ..Config::empty(place)
+        ..Config::empty(Path::new(PLACE))
     })
 }
 
-fn filled(
-    place: &Path,
-    keys: &[crate::settings::Key],
-    values: &[(&str, Vec<String>)],
-    home: &Path,
-) -> Result<Settings, Error> {
-    let mut settings = Settings::new(place, NAME, None);
+/// What is wrong with an option is told with this in place of a file's name.
+const PLACE: &str = "the options of localserver";
+
+/// Settings as a table of the config would have them. They need no home: all paths are whole.
+fn filled(keys: &[Key], values: &[(&str, Vec<String>)]) -> Result<Settings, Error> {
+    let mut settings = Settings::new(Path::new(PLACE), NAME, None);
     for (name, texts) in values {
-        if let Some(key) = keys.iter().find(|key| key.name == *name) {
-            settings.insert(key, texts.clone(), None, home)?;
-        }
+        let key = keys.iter().find(|key| key.name == *name);
+        let key = key.ok_or_else(|| Error::protocol(format!("localserver sets {name}, which no kind knows")))?;
+        settings.insert(key, texts.clone(), None, Path::new("/"))?;
     }
     Ok(settings)
 }

@@ -99,7 +99,9 @@ async fn s42_heads_are_bounded_in_size_count_and_time() {
     tokio::time::pause();
     let started = tokio::time::Instant::now();
     said(address, b"GET / HTTP").await;
-    assert_eq!(started.elapsed().as_secs(), 2, "half a head");
+    // Time that stands may run on while the kernel is asked on another thread.
+    let took = started.elapsed();
+    assert!((HEAD..=HEAD + LOOK).contains(&took), "half a head: {took:?}");
 }
 
 #[tokio::test]
@@ -109,5 +111,7 @@ async fn s42_silent_clients_hold_up_nobody_for_longer_than_a_head_may_take() {
     for _ in 0..100 {
         silent.push(TcpStream::connect(address).await.unwrap());
     }
+    let started = tokio::time::Instant::now();
     assert!(said(address, &get(address, "")).await.starts_with("HTTP/1.1 200 "));
+    assert!(started.elapsed() < 2 * HEAD + HEAD / 2, "two turns of silent ones: {:?}", started.elapsed());
 }
