@@ -1,6 +1,7 @@
 //! What can be told of the broker at a moment, without asking anyone.
 
 use super::Broker;
+use super::disk::Owner;
 use super::slot::Slot;
 use crate::cache::Fingerprint;
 use crate::credentials::written;
@@ -95,8 +96,8 @@ impl Broker {
         }
     }
 
-    /// Takes what the cache holds into memory, and why nothing can be had, without asking any issuer: for a `status`
-    /// where no daemon runs.
+    /// Takes what the cache holds into memory, what failed last, and why nothing can be had, without asking any issuer:
+    /// for a `status` where no daemon runs.
     pub async fn look(&self) {
         if self.check_unlocked().await.is_err() {
             return;
@@ -104,17 +105,24 @@ impl Broker {
         let config = self.config();
         for profile in config.profiles.values() {
             let Ok(login) = config.login(&profile.login) else { continue };
+            let (mut failed, now) = (None, self.0.outside.clock.now());
             let found = match self.0.known_basis(login).await {
                 Ok(None) => Ok(None),
                 Ok(Some(basis)) => {
                     let print = Fingerprint::of_profile(profile, &basis.print);
+                    let of_profile = self.0.record(Owner::Profile(profile.name.clone()), &print).await;
+                    let of_login = self.0.record(Owner::Login(login.name.clone()), &basis.print).await;
+                    failed = of_profile.into_iter().chain(of_login).max_by_key(|record| record.rest(&now));
                     self.0.disk.lease(&profile.name, &print, &basis.key).await
                 }
                 Err(error) => Err(error),
             };
-            let now = self.0.outside.clock.now();
             let mut state = self.0.lock();
             let slot = state.slots.entry(profile.name.clone()).or_insert_with(Slot::new);
+            // First, so that credentials that came after it end it.
+            if let Some(record) = failed {
+                slot.fail(record, &now);
+            }
             match found {
                 Ok(Some(lease)) => slot.take(Arc::new(lease), false, &now),
                 Ok(None) => {}

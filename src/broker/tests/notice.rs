@@ -55,3 +55,35 @@ async fn f16_a_keyring_that_hangs_is_asked_once_for_a_status() {
     broker.look_at_logins().await;
     assert_eq!(rig.keyring.calls.load(Ordering::SeqCst), 1);
 }
+
+#[tokio::test]
+async fn a_status_without_a_daemon_tells_what_failed_last_and_when_it_is_tried_again() {
+    let rig = Rig::new().await;
+    let look = async || {
+        let broker = rig.one_shot();
+        broker.look().await;
+        broker.status().profiles.remove(0)
+    };
+    rig.behave(Behaviour::TooManyRequests { retry_after: 60 });
+    assert_eq!(kind(&rig.one_shot().credentials("p", 0).await), Kind::Unavailable);
+    let seen = look().await;
+    assert_eq!((seen.state.as_str(), seen.next_attempt), ("failing", Some(60)));
+    assert_eq!(seen.error.map(|error| error.kind()), Some(Kind::Unavailable));
+
+    rig.clock.advance(60);
+    rig.behave(Behaviour::status(401));
+    assert_eq!(kind(&rig.one_shot().credentials("p", 0).await), Kind::LoginRequired);
+    let seen = look().await;
+    assert_eq!((seen.state.as_str(), seen.next_attempt), ("failing", None));
+    assert_eq!(seen.error.map(|error| error.kind()), Some(Kind::LoginRequired));
+    assert_eq!(rig.asked(), 2, "no issuer is asked for a look");
+
+    rig.keyring.put("earthdata", &rig.new_login());
+    rig.behave(Behaviour::Normal);
+    assert_eq!(look().await.error, None, "another secret was not refused");
+    let broker = rig.one_shot();
+    broker.credentials("p", 0).await.unwrap();
+    broker.settle(LONGEST_WAIT).await;
+    let seen = look().await;
+    assert_eq!((seen.state.as_str(), seen.error), ("fresh", None));
+}
