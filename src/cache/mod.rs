@@ -173,6 +173,10 @@ impl Cache {
     }
 
     pub fn set_locked(&self, locked: bool) -> Result<(), Error> {
+        // A disk that took no marker need not take its removal either.
+        if !locked && !self.is_locked()? {
+            return Ok(());
+        }
         let directory = PrivateDir::open(&self.state)?;
         let done = if locked { directory.write(MARKER, b"") } else { directory.remove(MARKER) };
         done.map_err(|error| disk(&directory, "write to", &error))

@@ -19,6 +19,18 @@ async fn f13_a_state_directory_that_is_none_is_noted_and_answers_go_out() {
 }
 
 #[tokio::test]
+async fn f12_s17_what_was_locked_though_the_disk_took_no_marker_is_unlocked_though_it_takes_no_removal() {
+    let rig = Rig::new().await;
+    let file = rig.home.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let broker = Broker::new(rig.outside(), &file, rig.config(&["p"]), Manner::Daemon);
+    broker.lock().await.unwrap_err();
+    assert_eq!(kind(&broker.credentials("p", 0).await), Kind::LoginRequired);
+    broker.unlock().await.unwrap();
+    broker.credentials("p", 0).await.unwrap();
+}
+
+#[tokio::test]
 async fn s01_a_cache_that_others_may_write_to_is_not_used_until_it_is_mended() {
     let rig = Rig::new().await;
     let cache = rig.home.path().join("cache");
