@@ -37,10 +37,14 @@ pub(super) async fn ensure_daemon(context: &Context) -> Result<(), Error> {
         if answers(&client).await {
             return Ok(());
         }
-        let state = PrivateDir::open(&context.paths.state)?;
-        let (program, log) = (process::own_program()?, state.path().join("daemon.log"));
+        // A directory that is not ours is an error; one that cannot be made costs the log.
+        let state = match PrivateDir::existing(&context.paths.state)? {
+            None => PrivateDir::open(&context.paths.state).ok(),
+            state => state,
+        };
+        let (program, log) = (process::own_program()?, state.map(|state| state.path().join("daemon.log")));
         let worker = crate::worker::Worker::new("start");
-        let started = worker.run(START, move || process::start_daemon(&program, &log)).await;
+        let started = worker.run(START, move || process::start_daemon(&program, log.as_deref())).await;
         drop(guard);
         return started.unwrap_or_else(|_| Err(Error::unavailable("the daemon was not ready in time")));
     }

@@ -50,17 +50,19 @@ pub fn helper_program() -> Result<PathBuf, Error> {
 /// Starts `program daemon` apart from us and waits until it answers, or says why it cannot.
 ///
 /// It gets nothing of ours: no descriptor (a pipe of an SDK's would hang that SDK for the daemon's life), no terminal,
-/// no session, an allow-listed environment. Its log goes to `log`.
-pub fn start_daemon(program: &Path, log: &Path) -> Result<(), Error> {
-    let disk = |error: io::Error| Error::disk("write the daemon's log", log, &error);
-    if std::fs::metadata(log).is_ok_and(|meta| meta.len() > MAX_LOG) {
-        let _ = std::fs::rename(log, log.with_extension("log.old"));
-    }
-    let log = OpenOptions::new().create(true).append(true).mode(0o600).open(log).map_err(disk)?;
+/// no session, an allow-listed environment. Its log goes to `log`, or nowhere where the disk takes none: without a daemon
+/// each of a herd would ask the issuer itself.
+pub fn start_daemon(program: &Path, log: Option<&Path>) -> Result<(), Error> {
+    let log = log.and_then(|log| {
+        if std::fs::metadata(log).is_ok_and(|meta| meta.len() > MAX_LOG) {
+            let _ = std::fs::rename(log, log.with_extension("log.old"));
+        }
+        OpenOptions::new().create(true).append(true).mode(0o600).open(log).ok()
+    });
     let marked = inherited::close_on_exec();
     let mut command = Command::new(program);
     command.args(["daemon", "--detached"]).env_clear().current_dir("/");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::from(log));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log.map_or_else(Stdio::null, Stdio::from));
     command.envs(passed_on(OURS));
     let failed = |why: String| {
         Error::configuration(

@@ -31,6 +31,23 @@ fn f13_a_home_that_turned_read_only_costs_a_warning_and_not_an_answer() {
 }
 
 #[test]
+fn f13_a_state_directory_that_is_read_only_is_no_reason_to_have_no_daemon() {
+    let (issuer, place) = (Issuer::start(), Place::new());
+    let Some(_disk) = SmallDisk::mount(place.path().join("state")) else { return };
+    place.configure(&issuer.earthdata_config(FILE));
+    let login = place.login("earthdata", &issuer.standin.mint_token("ada", 3600));
+    assert!(login.status.success(), "{}", stderr(&login));
+    let mut mount = Command::new("mount");
+    mount.args(["-o", "remount,ro"]).arg(place.path().join("state"));
+    assert!(mount.status().unwrap().success());
+    let before = issuer.standin.count(Standin::TEA);
+    let first = credentials(&place.helper("podaac"));
+    assert_eq!(credentials(&place.helper("podaac")), first, "memory serves");
+    assert_eq!(issuer.standin.count(Standin::TEA), before + 1);
+    place.ok(&["stop"]);
+}
+
+#[test]
 fn f13_without_a_home_it_is_said_which_variable_is_missing() {
     for home in [None, Some("/proc/none"), Some("relative")] {
         for program in [HELPER, COMMAND] {
