@@ -1,27 +1,84 @@
-//! Attempts at one issuer that follow a failure, whichever profiles make them: ten a minute at most.
+//! Attempts at one issuer that follow a failure, whichever profiles make them, in whichever process: ten a minute at most.
 
+use super::Inner;
+use super::disk::Owner;
 use crate::config::Profile;
 use crate::freshness::{MOST_RETRIES, RETRY_WINDOW};
 use crate::ports::Moment;
+use crate::seal::random_share;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::time::Duration;
 
 /// What one issuer may be asked again.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Budget {
-    /// Boot-times of the last attempts, oldest first.
+    /// Boot-times of the last attempts, oldest first, and the boot they belong to.
     spent: VecDeque<Duration>,
+    boot_id: String,
     /// What came of the last attempt, whoever made it. One that follows a success costs nothing: when the issuer is
     /// back, it is back for all.
     failing: bool,
+    /// The disk did not take it: what is there is older.
+    #[serde(skip)]
+    unwritten: bool,
+}
+
+/// How long another process's change is waited for. What is lost without is the exact count.
+const TURN: Duration = Duration::from_millis(500);
+
+impl Inner {
+    /// Changes what this issuer may be asked again, for every process: else a crash loop, or commands where no daemon
+    /// runs, would each begin with a full budget.
+    pub(super) async fn budget<T>(&self, issuer: &str, change: impl FnOnce(&mut Budget) -> T) -> T {
+        let _turn = self.budget_turn(issuer).await;
+        let owner = issuer.to_owned();
+        let stored = self.disk.run(move |cache| cache.budget(&owner)).await.ok().flatten();
+        let stored = stored.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let (done, changed) = {
+            let mut state = self.lock();
+            let budget = state.budgets.entry(issuer.to_owned()).or_default();
+            if let Some(stored) = stored {
+                budget.take_in(stored);
+            }
+            let before = budget.clone();
+            (change(budget), (*budget != before).then(|| budget.clone()))
+        };
+        if let Some(budget) = changed {
+            let owner = issuer.to_owned();
+            let bytes = serde_json::to_vec(&budget).unwrap_or_default();
+            let written = self.disk.run(move |cache| cache.write_budget(&owner, &bytes)).await;
+            if let Some(budget) = self.lock().budgets.get_mut(issuer) {
+                budget.unwritten = written.is_err();
+            }
+            self.note("failures", written.err().map(|error| error.to_string()));
+        }
+        done
+    }
+
+    async fn budget_turn(&self, issuer: &str) -> Option<crate::lock::Guard> {
+        let end = tokio::time::Instant::now() + TURN;
+        loop {
+            match self.disk.try_lock(Owner::Issuer(issuer.to_owned())).await {
+                Ok(Some(guard)) => return Some(guard),
+                Ok(None) if tokio::time::Instant::now() < end => {
+                    tokio::time::sleep(Duration::from_secs_f64(0.002 + 0.01 * random_share())).await;
+                }
+                Ok(None) | Err(_) => return None,
+            }
+        }
+    }
 }
 
 impl Budget {
     /// Takes an attempt out of it; where there is none left, how long until there is.
     pub(super) fn spend(&mut self, now: &Moment) -> Result<(), Duration> {
-        while self.spent.front().is_some_and(|at| now.boot.saturating_sub(*at) >= RETRY_WINDOW) {
-            self.spent.pop_front();
+        if self.boot_id != now.boot_id {
+            self.spent.clear();
+            self.boot_id.clone_from(&now.boot_id);
         }
+        // Later than now: of another boot, on a host that does not say which it is in.
+        self.spent.retain(|at| *at <= now.boot && now.boot - *at < RETRY_WINDOW);
         match self.spent.front() {
             _ if !self.failing => Ok(()),
             Some(oldest) if self.spent.len() >= MOST_RETRIES => Err((*oldest + RETRY_WINDOW).saturating_sub(now.boot)),
@@ -34,6 +91,17 @@ impl Budget {
 
     pub(super) fn note(&mut self, failed: bool) {
         self.failing = failed;
+    }
+
+    /// Takes in what other processes made of it.
+    fn take_in(&mut self, stored: Budget) {
+        let mut spent = stored.spent;
+        if self.unwritten && self.boot_id == stored.boot_id {
+            spent.extend(&self.spent);
+            spent.make_contiguous().sort_unstable();
+        }
+        let failing = if self.unwritten { self.failing } else { stored.failing };
+        *self = Budget { spent, boot_id: stored.boot_id, failing, unwritten: self.unwritten };
     }
 }
 

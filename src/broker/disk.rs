@@ -85,6 +85,8 @@ pub(super) enum Owner {
     Login(String),
     /// A login's entry in the keyring.
     Store(String),
+    /// What an issuer may be asked again.
+    Issuer(String),
 }
 
 impl Owner {
@@ -93,6 +95,7 @@ impl Owner {
             Owner::Profile(name) => Subject::Profile(name),
             Owner::Login(name) => Subject::Login(name),
             Owner::Store(name) => Subject::Store(name),
+            Owner::Issuer(address) => Subject::Issuer(address),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One request to one issuer, on behalf of everyone who waits: lock, look again, ask, tell, write.
 
 use super::access::AccessFailure;
-use super::budget::{Budget, issuer};
+use super::budget::issuer;
 use super::disk::Owner;
 use super::logins::{LoginBasis, told_of};
 use super::wish::Wish;
@@ -143,7 +143,7 @@ impl Flight {
         }
         let now = self.now();
         if let Some(record) = before.as_ref()
-            && let Err(wait) = self.budget(|budget| budget.spend(&now))
+            && let Err(wait) = self.inner.budget(&issuer(&self.profile), |budget| budget.spend(&now)).await
         {
             return Err(self.remember(record.put_off(wait, &now)));
         }
@@ -159,14 +159,6 @@ impl Flight {
             let message = format!("the issuer of {} did not answer within {seconds} s", self.name);
             Err(Attempt::Asked(Error::unavailable(message)))
         });
-        // Who denies something is well.
-        match &issued {
-            Ok(_) | Err(Attempt::Asked(Error::Denied { .. } | Error::LoginRequired { .. })) => {
-                self.budget(|budget| budget.note(false));
-            }
-            Err(Attempt::Asked(_)) => self.budget(|budget| budget.note(true)),
-            Err(Attempt::NotAsked(_) | Attempt::OnRecord(_)) => {}
-        }
         let done = match issued {
             Ok(lease) => {
                 let lease = Arc::new(lease);
@@ -176,6 +168,7 @@ impl Flight {
                 let written = self.inner.disk.write_lease(&self.name, &basis.profile, &basis.who.key, &lease).await;
                 self.inner.note("cache", written.err().map(|error| error.to_string()));
                 self.clear_records(&basis).await;
+                self.note_failing(false).await;
                 self.inner.note_worked(&self.login.name, &basis.who.print).await;
                 if self.inner.manner == Manner::OneShot {
                     // Where no daemon runs there is no scheduler that would.
@@ -186,15 +179,19 @@ impl Flight {
             }
             Err(Attempt::NotAsked(error)) => Err(error),
             Err(Attempt::OnRecord(record)) => Err(self.remember(*record)),
-            Err(Attempt::Asked(error)) => Err(self.remember(self.put_on_record(&basis, error).await)),
+            Err(Attempt::Asked(error)) => {
+                // Who denies something is well.
+                let well = matches!(error, Error::Denied { .. } | Error::LoginRequired { .. });
+                self.note_failing(!well).await;
+                Err(self.remember(self.put_on_record(&basis, error).await))
+            }
         };
         drop(guard);
         done
     }
 
-    /// What the issuer may be asked again.
-    fn budget<T>(&self, with: impl FnOnce(&mut Budget) -> T) -> T {
-        with(self.inner.lock().budgets.entry(issuer(&self.profile)).or_default())
+    async fn note_failing(&self, failing: bool) {
+        self.inner.budget(&issuer(&self.profile), |budget| budget.note(failing)).await;
     }
 
     /// Who we are, and the key. A keyring that does not answer is an error: never a miss, and never a reason to ask.

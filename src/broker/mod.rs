@@ -269,6 +269,7 @@ impl Broker {
         state.records.retain(|owner, _| match owner {
             Owner::Profile(profile) => another(profile),
             Owner::Login(name) | Owner::Store(name) => name != login,
+            Owner::Issuer(_) => true,
         });
     }
 

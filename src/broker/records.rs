@@ -58,6 +58,8 @@ impl Inner {
             Owner::Login(login) | Owner::Store(login) => {
                 state.config.profiles.get(*name).is_some_and(|profile| profile.login == *login)
             }
+            // Has no failures of its own.
+            Owner::Issuer(_) => false,
         });
         behind.filter_map(|(_, slot)| Some(slot.valid(now)?.remaining(now))).min().unwrap_or(0)
     }

@@ -12,7 +12,7 @@ pub use record::{Again, Record};
 pub use sealed::{Pending, StoredAccess};
 
 use crate::error::Error;
-use crate::files::PrivateDir;
+use crate::files::{PrivateDir, host_id};
 use crate::lease::Lease;
 use crate::lock::{Attempt, LockFile};
 use crate::ports::SealingKey;
@@ -39,6 +39,8 @@ pub enum Subject<'a> {
     Login(&'a str),
     /// A login's entry in the keyring: has a lock and nothing else.
     Store(&'a str),
+    /// What an issuer may be asked again, by its address: this host's own, by whose boot-time clock it goes.
+    Issuer(&'a str),
 }
 
 /// In bytes. A refresh token has two or three thousand.
@@ -150,6 +152,18 @@ impl Cache {
         done.map_err(|error| disk(&directory, "write", &error))
     }
 
+    /// What this host's processes may ask an issuer again, as they wrote it.
+    pub fn budget(&self, issuer: &str) -> Result<Option<Vec<u8>>, Error> {
+        let directory = self.directory("failures")?;
+        directory.read(&Subject::Issuer(issuer).file("json")).map_err(|error| disk(&directory, "read", &error))
+    }
+
+    pub fn write_budget(&self, issuer: &str, bytes: &[u8]) -> Result<(), Error> {
+        let directory = self.directory("failures")?;
+        let written = directory.write(&Subject::Issuer(issuer).file("json"), bytes);
+        written.map_err(|error| disk(&directory, "write", &error))
+    }
+
     /// The fingerprint under which `login` has last been let in somewhere.
     pub fn worked(&self, login: &str) -> Result<Option<String>, Error> {
         let directory = self.directory("worked")?;
@@ -207,6 +221,9 @@ impl Subject<'_> {
             Subject::Profile(name) => format!("profile.{name}.{ending}"),
             Subject::Login(name) => format!("login.{name}.{ending}"),
             Subject::Store(name) => format!("store.{name}.{ending}"),
+            Subject::Issuer(address) => {
+                format!("issuer.{}.{}.{ending}", &seal::digest(&[address.as_bytes()])[..16], host_id())
+            }
         }
     }
 }

@@ -50,6 +50,28 @@ async fn f08_a_secret_that_has_worked_is_tried_again_after_a_quarter_one_and_six
 }
 
 #[tokio::test]
+async fn a_crash_loop_and_commands_without_a_daemon_share_what_an_issuer_may_be_asked_again() {
+    let rig = Rig::new().await;
+    let names = ["p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7"];
+    rig.behave(Behaviour::ServerError500);
+    for (start, manner) in [Manner::Daemon, Manner::OneShot].into_iter().cycle().take(20).enumerate() {
+        let broker = rig.with(rig.config(&names), manner);
+        for name in names {
+            assert_eq!(kind(&broker.credentials(name, 0).await), Kind::Unavailable, "start {start}");
+        }
+        broker.settle(LONGEST_WAIT).await;
+        rig.clock.advance(3);
+    }
+    let again = rig.asked() - names.len();
+    assert!((5..=10).contains(&again), "{again} attempts that follow a failure in a minute");
+    rig.behave(Behaviour::Normal);
+    rig.clock.advance(60);
+    for name in names {
+        rig.with(rig.config(&names), Manner::OneShot).credentials(name, 0).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn p3_a_directory_that_had_a_bad_day_takes_the_secret_again_and_all_is_forgotten() {
     let rig = Rig::new().await;
     let broker = rig.daemon();
