@@ -5,7 +5,8 @@
 //! stdout is one whole JSON line or nothing, stderr is silent on success and two lines on failure.
 
 use crate::wire::{self, ConnectError, Kind, MAX_REPLY, NAME_RULE, Reply, ReplyError, Surroundings};
-use rustix::net::sockopt::{self, Timeout};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
@@ -118,24 +119,26 @@ fn ask(socket: &Path, profile: &str, started: Instant) -> Result<Vec<u8>, AskErr
     let mut bytes = Vec::with_capacity(4096);
     if stream.write_all(&wire::credentials_request(profile)).is_ok() {
         loop {
-            let left = BUDGET.saturating_sub(started.elapsed()).max(Duration::from_millis(1));
-            let limited = sockopt::set_socket_timeout(&stream, Timeout::Recv, Some(left));
-            let read = limited.map_err(io::Error::from).and_then(|()| {
-                let mut chunk = [0_u8; 8192];
-                let count = stream.read(&mut chunk)?;
-                bytes.extend_from_slice(&chunk[..count]);
-                Ok(count)
-            });
-            match read {
-                Ok(0) => break,
-                Ok(_) if bytes.len() > MAX_REPLY => break,
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            let left = Timespec::try_from(BUDGET.saturating_sub(started.elapsed())).unwrap_or_default();
+            // Not SO_RCVTIMEO: the kernel's timers of twenty seconds are two seconds late, which is an SDK's patience.
+            match poll(&mut [PollFd::new(&stream, PollFlags::IN)], Some(&left)) {
+                Ok(0) => {
                     let message = format!("the daemon has not answered within {} s", BUDGET.as_secs());
                     return Err(failed(Kind::Unavailable, message, "see: valetkey status"));
                 }
+                Ok(_) => {}
+                Err(Errno::INTR) => continue,
                 Err(_) => break,
+            }
+            let mut chunk = [0_u8; 8192];
+            match stream.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(count) => bytes.extend_from_slice(&chunk[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+            if bytes.len() > MAX_REPLY {
+                break;
             }
         }
     }

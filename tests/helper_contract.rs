@@ -8,9 +8,10 @@ use common::{COMMAND, HELPER, Place, credentials, refused, signed_in, stderr, un
 use rustix::io::{Errno, FdFlags, fcntl_setfd, ioctl_fionread};
 use std::io::Write;
 use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const FILE: &str = "keyring = \"file\"";
 const NO_DAEMON: &str = "keyring = \"file\"\nautostart = false";
@@ -41,6 +42,31 @@ fn s28_a_success_is_one_line_of_json_and_silence() {
             assert!(end.len() == "2030-01-01T00:00:00Z".len() && end.ends_with('Z'), "{end}");
         }
     }
+}
+
+/// Begun at eight times, for a coarse timer is more or less late by when it was set.
+#[test]
+fn p2_s46_a_daemon_that_does_not_answer_is_given_up_after_twenty_seconds_and_no_later() {
+    let place = Place::new();
+    let directory = place.path().join("run");
+    std::fs::create_dir(&directory).unwrap();
+    common::chmod(&directory, 0o700);
+    let _hung = UnixListener::bind(place.socket()).unwrap();
+    let begun = Instant::now();
+    let ask = |number: u32| {
+        let at = begun + number * Duration::from_millis(250);
+        std::thread::sleep(at.saturating_duration_since(Instant::now()));
+        let started = Instant::now();
+        let said = refused(&place.helper("podaac"), 5);
+        assert!(said.contains("has not answered within 20 s"), "{said}");
+        started.elapsed()
+    };
+    let took: Vec<Duration> = std::thread::scope(|scope| {
+        let asked: Vec<_> = (0..8).map(|number| scope.spawn(move || ask(number))).collect();
+        asked.into_iter().map(|asked| asked.join().unwrap()).collect()
+    });
+    let late = took.iter().filter(|took| **took > Duration::from_secs(21)).count();
+    assert!(late <= 1, "an SDK waits for 22 s: {took:?}");
 }
 
 #[test]
