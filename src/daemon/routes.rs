@@ -112,8 +112,11 @@ pub(super) struct Routes {
 #[derive(Debug)]
 struct Followed {
     source: ConfigSource,
-    /// An edit was seen, and the disk did not give it to us: the next request tries again.
+    /// An edit was seen and not taken in yet: the disk did not give it to us, or who asked left meanwhile. The next
+    /// request tries again.
     unread: bool,
+    /// The same of the marker.
+    unlooked: bool,
     /// Why the config as it is on disk is not used.
     refused: Option<Error>,
 }
@@ -126,7 +129,7 @@ const BODY: Duration = Duration::from_secs(2);
 impl Routes {
     pub(super) fn new(broker: Broker, source: ConfigSource, orders: Orders) -> Arc<Routes> {
         let keyring = broker.keyring();
-        let followed = Mutex::new(Followed { source, unread: false, refused: None });
+        let followed = Mutex::new(Followed { source, unread: false, unlooked: false, refused: None });
         Arc::new(Routes {
             broker,
             followed,
@@ -264,13 +267,15 @@ impl Routes {
             }
             None => false,
         };
-        // Before anything is awaited: the watch does not tell it again, should this be broken off.
+        // Noted before anything is awaited: whoever asks may leave meanwhile, and a watch tells each change once.
         followed.unread |= changed;
-        if changed {
-            self.broker.look_at_lock().await;
-        }
+        followed.unlooked |= changed;
         if followed.unread {
             let _ = self.load(&mut followed).await;
+        }
+        if followed.unlooked {
+            self.broker.look_at_lock().await;
+            followed.unlooked = false;
         }
     }
 
@@ -289,6 +294,8 @@ impl Routes {
         let read = match looked {
             Ok((watch, read)) => {
                 followed.source.watch = watch;
+                // What the old one had still to tell is gone with it.
+                followed.unlooked = true;
                 read
             }
             Err(Stuck::Hung) => Err(Error::unavailable("the disk of the config did not answer within 2 s")),
@@ -326,4 +333,57 @@ fn min_valid(query: &str) -> Result<i64, Error> {
     let fix = "write it as 30m, 1h, 90s or seconds";
     let read = read_duration(&text).ok_or_else(|| Error::configuration("min_valid is not a duration", fix))?;
     Ok(i64::try_from(read.as_secs()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::Manner;
+    use crate::ports::tests::Variables;
+    use crate::ports::{Outside, Tier};
+    use crate::system::clock::SystemClock;
+    use crate::system::keyring::OsKeyring;
+    use crate::system::{config_file, http};
+
+    fn routes(home: &std::path::Path) -> Arc<Routes> {
+        let (file, marker) = (home.join("config.toml"), home.join(crate::cache::MARKER));
+        std::fs::write(&file, "[logins.a]\nkind = \"aws\"\n").unwrap();
+        let outside = Outside {
+            clock: Arc::new(SystemClock::new()),
+            http: Arc::new(http::Network::default()),
+            keyring: Arc::new(OsKeyring::new(home.to_owned(), Some(Tier::Memory), DISK)),
+            environment: Arc::new(Variables::new(&[])),
+        };
+        let config = config_file::read(&file, home).unwrap();
+        let watch = Watch::new(&file, &marker);
+        let source = ConfigSource { file, home: home.to_owned(), marker, read: config_file::read, watch };
+        Routes::new(Broker::new(outside, home, config, Manner::Daemon), source, Orders::default())
+    }
+
+    #[tokio::test]
+    async fn f21_s17_a_client_that_leaves_takes_no_edit_and_no_lock_with_it() {
+        let home = tempfile::tempdir().unwrap();
+        let routes = routes(home.path());
+        std::fs::write(home.path().join("config.toml"), "[logins.a]\nkind = \"aws\"\n[logins.b]\nkind = \"aws\"\n")
+            .unwrap();
+        std::fs::write(home.path().join(crate::cache::MARKER), "").unwrap();
+        {
+            let mut asked = std::pin::pin!(routes.follow_config());
+            // It begins, and goes no further than to where it first waits.
+            tokio::select! { biased; () = &mut asked => {}, () = std::future::ready(()) => {} }
+        }
+        routes.follow_config().await;
+        assert!(routes.broker.status().locked);
+        assert_eq!(routes.broker.config().logins.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn f23_s17_a_lock_that_comes_with_a_reload_is_seen() {
+        let home = tempfile::tempdir().unwrap();
+        let routes = routes(home.path());
+        std::fs::write(home.path().join(crate::cache::MARKER), "").unwrap();
+        routes.reload().await.unwrap();
+        routes.follow_config().await;
+        assert!(routes.broker.status().locked);
+    }
 }
