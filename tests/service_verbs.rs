@@ -199,3 +199,17 @@ fn metrics_count_what_happened_and_hold_no_secret() {
         assert!(!body.contains(given[secret].as_str().unwrap()));
     }
 }
+
+/// One that is halted, as a daemon that hangs would be.
+#[test]
+fn a_daemon_that_does_not_hear_is_named_with_what_ends_it() {
+    let (_issuer, place) = signed_in("keyring = \"file\"");
+    let mut daemon = place.start_daemon();
+    let pid = rustix::process::Pid::from_raw(i32::try_from(daemon.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    let said = refused(&place.command(&["stop"]), 6);
+    assert!(said.contains(&format!("kill -9 {}", daemon.id())), "{said}");
+    rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
+    // What it was told it heard in the end.
+    daemon.wait().unwrap();
+}

@@ -5,7 +5,7 @@ use super::context::Context;
 use super::obtain::SETTLE;
 use super::one_shot::to_its_end;
 use super::{print, tell};
-use crate::aws_config::{Block, S3, configured, doubled, marked, shadows, without};
+use crate::aws_config::{Block, Files, Meant, S3, configured, doubled, marked, shadows, shadows_of_all, without};
 use crate::broker::Manner;
 use crate::config::{Config, Profile};
 use crate::error::Error;
@@ -74,9 +74,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
         }
         tell(&format!("try: aws s3 ls s3://BUCKET --profile {}", first.profile));
     }
-    for block in &blocks {
-        warn(&file, &block.profile);
-    }
+    warn(&file, &after, &blocks);
     if let Some((section, line)) = doubled(&after) {
         tell(&format!(
             "warning: [{section}] is twice in {}:{line}; the AWS CLI reads no such file",
@@ -127,12 +125,25 @@ fn put(file: &Path, before: &str, after: &str, dry_run: bool) -> Result<bool, Er
     Ok(true)
 }
 
-/// Says what an SDK would take before it asks us.
-fn warn(file: &AwsFiles, profile: &str) {
+/// Says what an SDK would take before it asks us, or in place of what is written.
+fn warn(file: &AwsFiles, written: &str, blocks: &[Block]) {
     let credentials = config_file::read_foreign(&file.credentials).ok().flatten().unwrap_or_default();
     let called = file.credentials.display().to_string();
-    for found in shadows(profile, &credentials, &called, &environment::variable) {
+    let files = Files::read(written, "");
+    let of_block = |block: &Block| {
+        let (region, endpoint) = (block.s3.region.as_str(), block.s3.endpoint.as_deref());
+        let meant = Meant { profile: &block.profile, region, endpoint };
+        shadows(meant, files.profile(&block.profile), &credentials, &called, &environment::variable)
+    };
+    let of_all = shadows_of_all(&Files::read(written, &credentials), &environment::variable);
+    for found in blocks.iter().flat_map(of_block).chain(of_all) {
         tell(&format!("warning: {}; {}", found.what, found.remedy));
+    }
+    if written.starts_with('\u{feff}') {
+        tell(&format!(
+            "warning: {} begins with a byte order mark, and the AWS CLI reads no such file",
+            file.config.display()
+        ));
     }
 }
 

@@ -82,6 +82,7 @@ impl Stage {
         print(&format!(
             "\nThe issuer and the daemon stay up until Ctrl-C. In another shell:\n  export VALETKEY_HOME={home}\n  \
              {program} status\nIts people: ada, password {PASSWORD}; access key {ACCESS_KEY}, secret {SECRET_KEY}\n\
+             (Two wrong passwords within a second lock ada for good, as some directories do: end this and begin another.)\n\
              A second instance, with a config, a daemon and logins of its own:\n  \
              export VALETKEY_HOME=$(mktemp -d); echo 'keyring = \"file\"' >$VALETKEY_HOME/config.toml\n  \
              {program} add earthdata mine --endpoint {archive} --urs {urs} --login-set urs={urs}\n  \

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::tell;
-use crate::daemon::ClientError;
+use crate::daemon::{ClientError, DaemonStatus};
 use crate::error::Error;
 
 pub(super) async fn run(context: &Context) -> Result<(), Error> {
@@ -14,5 +14,12 @@ pub(super) async fn run(context: &Context) -> Result<(), Error> {
     };
     let (profiles, logins) = (config.profiles.len(), config.logins.len());
     tell(&format!("{daemon} {}: profiles {profiles}, logins {logins}", config.file.display()));
+    // A port may be taken: the config is sound all the same.
+    if let Ok(text) = context.client()?.get("/v1/status").await
+        && let Ok(status) = serde_json::from_str::<DaemonStatus>(&text)
+        && let Some(trouble) = status.status.troubles.get("loopback")
+    {
+        tell(&format!("warning: loopback: {trouble}"));
+    }
     Ok(())
 }

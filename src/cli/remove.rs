@@ -17,6 +17,9 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Error> {
     let text = config_file::read_text(file)?.unwrap_or_default();
     config_file::write(file, &removed(&text, &args.profile, file, &context.paths.home)?, 0o600)?;
     tell(&format!("removed {} from {}", args.profile, file.display()));
-    tell(&format!("the login stays (valetkey logout {login}), and so does what `configure` wrote into ~/.aws/config"));
+    tell(&format!(
+        "the login stays (valetkey logout {login}), and so does its block in ~/.aws/config, if it has one (valetkey configure --remove {})",
+        args.profile
+    ));
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! The user's `~/.aws` and AWS variables: what an SDK takes in place of us, and what sends it elsewhere.
 
 use super::line::Line;
-use crate::aws_config::{Files, Section, doubled, odd_command, shadows};
+use crate::aws_config::{
+    Block, Files, Meant, S3, Section, Variable, configured, doubled, marked, odd_command, shadows, shadows_of_all,
+};
 use crate::config::Profile;
 use crate::helper;
 use std::path::{Path, PathBuf};
@@ -14,7 +16,7 @@ pub(super) struct Found<'a> {
     pub(super) credentials_file: &'a Path,
     /// The helper beside this program.
     pub(super) helper: PathBuf,
-    pub(super) variable: &'a dyn Fn(&str) -> Option<String>,
+    pub(super) variable: Variable<'a>,
 }
 
 impl Found<'_> {
@@ -38,17 +40,25 @@ impl Found<'_> {
             }
             Some(command) => lines.extend(self.of_command(name, command)),
         }
-        lines.extend(self.of_shadows(name));
-        lines.extend(self.of_region(profile, section));
-        lines.extend(self.of_endpoint(profile, section, endpoint));
+        let (region, known) =
+            (profile.region(), endpoint.map(str::to_owned).or_else(|| profile.provider.s3_endpoint()));
+        let meant = Meant { profile: name, region: &region, endpoint: known.as_deref() };
+        let called = self.credentials_file.display().to_string();
+        let found = shadows(meant, Some(section), self.credentials, &called, self.variable);
+        lines.extend(found.into_iter().map(|found| Line::wrong(name, found.what, found.remedy)));
+        lines.extend(of_region(profile, section));
+        lines.extend(of_endpoint(profile, section, known.as_deref()));
+        if !lines.iter().any(Line::is_wrong) {
+            lines.extend(self.of_block(profile, known));
+        }
         if lines.is_empty() {
             lines.push(Line::fine(name, format!("in {file}")));
         }
         lines
     }
 
-    /// `serves`: whether a loopback server is in use, which SDKs ask after their files.
-    pub(super) fn of_all(&self, serves: bool) -> Vec<Line> {
+    /// `names`: the profiles of the config. `serves`: whether a loopback server is in use, which SDKs ask after their files.
+    pub(super) fn of_all(&self, names: &[&str], serves: bool) -> Vec<Line> {
         let mut lines = Vec::new();
         if let Some((section, line)) = doubled(self.config) {
             let what = format!(
@@ -57,25 +67,33 @@ impl Found<'_> {
             );
             lines.push(Line::wrong("aws", what, "remove one of them"));
         }
+        for left in marked(self.config).into_iter().filter(|name| !names.contains(name)) {
+            let what = format!("{} has a block of {left}, which the config does not have", self.config_file.display());
+            lines.push(Line::wrong(left, what, format!("run: valetkey configure --remove {left}")));
+        }
+        if self.config.starts_with('\u{feff}') {
+            let what =
+                format!("{} begins with a byte order mark: the AWS CLI reads no such file", self.config_file.display());
+            lines.push(Line::wrong("aws", what, "save it as UTF-8 without one"));
+        }
         let container = (self.variable)("AWS_CONTAINER_CREDENTIALS_FULL_URI").is_some();
-        let default = Files::read("", self.credentials);
-        if (serves || container)
-            && default.profile("default").is_some_and(|section| section.contains_key("aws_access_key_id"))
-        {
-            let what = format!(
-                "[default] in {} has keys, which SDKs find before a container's endpoint",
-                self.credentials_file.display()
-            );
+        let keys = |config, credentials| {
+            let files = Files::read(config, credentials);
+            files.profile("default").is_some_and(|section| section.contains_key("aws_access_key_id"))
+        };
+        let places = [(keys("", self.credentials), self.credentials_file), (keys(self.config, ""), self.config_file)];
+        for (_, place) in places.into_iter().filter(|(there, _)| *there && (serves || container)) {
+            let place = place.display();
+            let what = format!("[default] in {place} has keys, which SDKs find before a container's endpoint");
             lines.push(Line::wrong(
                 "aws",
                 what,
                 "set AWS_SHARED_CREDENTIALS_FILE=/dev/null where ours are meant, or use valetkey exec",
             ));
         }
-        for name in ["AWS_ACCESS_KEY_ID"].into_iter().filter(|name| (self.variable)(name).is_some()) {
-            let what = format!("{name} is set, and wins over AWS_PROFILE in the AWS CLI and boto3");
-            lines.push(Line::wrong("aws", what, "run: eval \"$(valetkey env --clear)\""));
-        }
+        let all = Files::read(self.config, self.credentials);
+        let found = shadows_of_all(&all, self.variable);
+        lines.extend(found.into_iter().map(|found| Line::wrong("aws", found.what, found.remedy)));
         let (proxy, none) = (["HTTP_PROXY", "http_proxy"], ["NO_PROXY", "no_proxy"]);
         let set = |names: [&str; 2]| names.into_iter().find_map(|name| (self.variable)(name));
         let spared = set(none).is_some_and(|hosts| hosts == "*" || hosts.contains("127.0.0.1"));
@@ -111,56 +129,64 @@ impl Found<'_> {
         (program != self.helper).then(|| Line::note(name, what(), again))
     }
 
-    fn of_shadows(&self, name: &str) -> Vec<Line> {
-        let called = self.credentials_file.display().to_string();
-        // What holds for all profiles is said once, with them.
-        let found = shadows(name, self.credentials, &called, &|_| None);
-        found.into_iter().map(|found| Line::wrong(name, found.what, found.remedy)).collect()
-    }
-
-    /// NASA's buckets answer inside one region alone: there is one, where the kind says so itself.
-    fn of_region(&self, profile: &Profile, section: &Section<'_>) -> Vec<Line> {
-        let (name, region) = (profile.name.as_str(), profile.region());
-        let mut lines = Vec::new();
-        match section.get("region") {
-            Some(there) if *there == region => {}
-            there => {
-                let there = there.copied().unwrap_or("not set");
-                let what = format!("region of [profile {name}] is {there}, and its buckets are in {region}");
-                lines.push(Line::wrong(name, what, format!("run: valetkey configure {name}")));
-            }
-        }
-        for variable in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
-            if let Some(set) = (self.variable)(variable).filter(|set| *set != region) {
-                let what = format!("{variable} is {set} and wins over the profile's: its buckets are in {region}");
-                lines.push(Line::wrong(name, what, format!("run: unset {variable}")));
-            }
-        }
-        if profile.kind.name == "earthdata" {
-            let what = format!("S3 answers AccessDenied to machines outside {region}, though the keys are good");
-            lines.push(Line::note(name, what, format!("read from a machine of AWS in {region}, or over https")));
-        }
-        lines
-    }
-
-    fn of_endpoint(&self, profile: &Profile, section: &Section<'_>, endpoint: Option<&str>) -> Vec<Line> {
+    /// The block as `configure` would write it now.
+    fn of_block(&self, profile: &Profile, endpoint: Option<String>) -> Option<Line> {
         let name = profile.name.as_str();
-        let known = endpoint.map(str::to_owned).or_else(|| profile.provider.s3_endpoint());
-        let elsewhere = known.is_some() || profile.provider.tells_s3_endpoint();
-        let mut lines = Vec::new();
-        if elsewhere && !section.contains_key("services") && !section.contains_key("endpoint_url") {
-            let what = format!("[profile {name}] does not say where its S3 is: SDKs would ask AWS'");
+        if !marked(self.config).contains(&name) || (endpoint.is_none() && profile.provider.tells_s3_endpoint()) {
+            return None;
+        }
+        let ca_file = profile.s3_ca_file(endpoint.as_deref()).map(|file| file.to_string_lossy().into_owned());
+        let s3 = S3 { region: profile.region(), endpoint, ca_file };
+        let helper = self.helper.to_string_lossy().into_owned();
+        let block = Block { profile: name.to_owned(), helper, s3 };
+        match configured(self.config, &[block], self.config_file) {
+            Ok(text) if text == self.config => None,
+            Ok(_) => {
+                let what = format!("the block of {name} is not as `configure` would write it now");
+                Some(Line::wrong(
+                    name,
+                    what,
+                    format!("see the difference, then mend it: valetkey configure {name} --dry-run"),
+                ))
+            }
+            Err(error) => Some(Line::of_error(name, &error)),
+        }
+    }
+}
+
+/// NASA's buckets answer inside one region alone.
+fn of_region(profile: &Profile, section: &Section<'_>) -> Vec<Line> {
+    let (name, region) = (profile.name.as_str(), profile.region());
+    let mut lines = Vec::new();
+    match section.get("region") {
+        Some(there) if *there == region => {}
+        there => {
+            let there = there.copied().unwrap_or("not set");
+            let what = format!("region of [profile {name}] is {there}, and its buckets are in {region}");
             lines.push(Line::wrong(name, what, format!("run: valetkey configure {name}")));
         }
-        for variable in ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"] {
-            if let Some(set) = (self.variable)(variable).filter(|set| known.as_ref() != Some(set)) {
-                let meant = known.clone().unwrap_or_else(|| "AWS'".to_owned());
-                let what = format!("{variable} is {set} and wins over the profile's S3, which is {meant}");
-                lines.push(Line::wrong(name, what, format!("run: unset {variable}")));
-            }
-        }
-        lines
     }
+    if profile.kind.name == "earthdata" {
+        let what = format!("S3 answers AccessDenied to machines outside {region}, though the keys are good");
+        lines.push(Line::note(name, what, format!("read from a machine of AWS in {region}, or over https")));
+    }
+    lines
+}
+
+fn of_endpoint(profile: &Profile, section: &Section<'_>, known: Option<&str>) -> Option<Line> {
+    let name = profile.name.as_str();
+    let elsewhere = known.is_some() || profile.provider.tells_s3_endpoint();
+    if !elsewhere {
+        return None;
+    }
+    if section.get("ignore_configured_endpoint_urls").is_some_and(|set| *set == "true") {
+        let what = format!("ignore_configured_endpoint_urls of [profile {name}]: its S3 is passed over for AWS'");
+        return Some(Line::wrong(name, what, "remove that line"));
+    }
+    (!section.contains_key("services") && !section.contains_key("endpoint_url")).then(|| {
+        let what = format!("[profile {name}] does not say where its S3 is: SDKs would ask AWS'");
+        Line::wrong(name, what, format!("run: valetkey configure {name}"))
+    })
 }
 
 #[cfg(test)]
@@ -190,7 +216,7 @@ mod tests {
             variable: &variable,
         };
         let mut lines = found.of_profile(parsed.profile("p").unwrap(), None);
-        lines.extend(found.of_all(true));
+        lines.extend(found.of_all(&["p"], true));
         lines
     }
 
@@ -201,7 +227,9 @@ mod tests {
 
     /// As `configure` would have written it, if the helper were there.
     fn block(more: &str) -> String {
-        let helper = std::env::temp_dir().join(helper::PROGRAM);
+        static PLACE: std::sync::LazyLock<tempfile::TempDir> =
+            std::sync::LazyLock::new(|| tempfile::tempdir().unwrap());
+        let helper = PLACE.path().join(helper::PROGRAM);
         std::fs::write(&helper, "").unwrap();
         format!("[profile p]\ncredential_process = {} p\nregion = us-west-2\n{more}", helper.display())
     }
@@ -232,6 +260,24 @@ mod tests {
         wrong("earthdata", &good.replace(" p\nregion", " q\nregion"), "", None, "asks for another profile");
         wrong("earthdata", "[profile p]\nregion = us-west-2\n", "", None, "has no credential_process");
         wrong("earthdata", &format!("{good}[profile p]\n"), "", None, "is twice");
+    }
+
+    #[test]
+    fn what_is_left_over_or_was_changed_in_a_block_is_wrong() {
+        let left = "# >>> valetkey zombie: written\n[profile zombie]\n# <<< valetkey zombie\n";
+        wrong("earthdata", left, "", None, "configure --remove zombie");
+        wrong("earthdata", "\u{feff}[default]\n", "", None, "byte order mark");
+        wrong("earthdata", "[default]\naws_access_key_id = A\n", "", None, "[default] in ~/.aws/config has keys");
+        let inside = format!("# >>> valetkey p: written\n{}# <<< valetkey p\n", block("output = json\n"));
+        wrong("earthdata", &inside, "", None, "is not as `configure` would write it");
+        wrong("earthdata", &inside.replace("# <<< valetkey p\n", ""), "", None, "has lost its last line");
+        wrong(
+            "cray",
+            &block("services = x\nignore_configured_endpoint_urls = true\n"),
+            "",
+            None,
+            "passed over for AWS'",
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::aws_files::AwsFiles;
 use super::context::Context;
 use super::print;
 use super::status::known;
+use crate::broker::Status;
 use crate::config::{Config, Profile};
 use crate::error::Error;
 use crate::system::config_file;
@@ -28,7 +29,7 @@ pub(super) struct Args {
 
 /// Exits with 1 where anything is wrong.
 pub(super) async fn run(context: &Context, args: &Args) -> Result<ExitCode, Error> {
-    let mut lines = programs::look(context).await;
+    let (mut lines, daemon_is_well) = programs::look(context).await;
     lines.extend(places::look(context).await);
     let config = match context.config() {
         Ok(config) => config,
@@ -38,9 +39,15 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<ExitCode, Erro
         }
     };
     let chosen = chosen(&config, args)?;
-    lines.push(Line::fine("config", format!("{}, {} profiles", config.file.display(), config.profiles.len())));
+    lines.push(match config.profiles.len() {
+        0 => Line::note("config", format!("{} has no profile", config.file.display()), "add one: valetkey add --help"),
+        count => Line::fine("config", format!("{}, profiles: {count}", config.file.display())),
+    });
     // A daemon that does not tell has been told of above.
-    let known = known(context).await.map(|(status, _)| status.status).unwrap_or_default();
+    let known = match daemon_is_well {
+        true => known(context).await.map(|(status, _)| status.status).unwrap_or_default(),
+        false => Status::default(),
+    };
     lines.extend(profiles::of_status(&known, &chosen));
     lines.extend(ways::look(context, &config, &chosen).await);
 
@@ -60,7 +67,12 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<ExitCode, Erro
                 let endpoint = known.profiles.iter().find(|known| known.name == profile.name);
                 lines.extend(found.of_profile(profile, endpoint.and_then(|known| known.endpoint.as_deref())));
             }
-            lines.extend(found.of_all(!config.loopback.is_empty()));
+            let names: Vec<&str> = config.profiles.keys().map(String::as_str).collect();
+            lines.extend(found.of_all(&names, !config.loopback.is_empty()));
+            if !config.loopback.is_empty() && !config.autostart {
+                let what = "a daemon opens the servers on the loopback, and autostart = false starts none";
+                lines.push(Line::note("loopback", what, "run one: valetkey daemon, or the service of systemd"));
+            }
         }
         (config, credentials) => {
             lines.extend(

@@ -2,8 +2,11 @@
 
 use super::line::Line;
 use crate::cli::context::{Context, UNATTENDED};
+use crate::error::Error;
+use crate::files::PrivateDir;
 use crate::ports::Keyring;
 use crate::system::environment::variable;
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 pub(super) async fn look(context: &Context) -> Vec<Line> {
@@ -11,7 +14,13 @@ pub(super) async fn look(context: &Context) -> Vec<Line> {
     match context.socket() {
         Err(error) => lines.push(Line::of_error("socket", &error)),
         Ok(socket) => {
-            lines.push(Line::fine("socket", socket.display().to_string()));
+            lines.push(of_socket(
+                &socket,
+                std::fs::symlink_metadata(&socket).map(|meta| meta.file_type().is_socket()).ok(),
+            ));
+            if let Err(error) = PrivateDir::open(&context.paths.state).and_then(|state| may_write(&state)) {
+                lines.push(Line::of_error("state", &error));
+            }
             let user = variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_default();
             let lingers = !user.is_empty() && Path::new("/var/lib/systemd/linger").join(&user).exists();
             lines.extend(at_logout(&socket, lingers));
@@ -24,6 +33,24 @@ pub(super) async fn look(context: &Context) -> Vec<Line> {
         });
     }
     lines
+}
+
+/// `is_one`: whether what is there is a socket.
+fn of_socket(socket: &Path, is_one: Option<bool>) -> Line {
+    let place = socket.display().to_string();
+    match is_one {
+        Some(false) => {
+            let fix = format!("move it away: mv {place} {place}.was");
+            Line::wrong("socket", format!("{place} is there and is no socket: no daemon can start"), fix)
+        }
+        _ => Line::fine("socket", place),
+    }
+}
+
+fn may_write(state: &PrivateDir) -> Result<(), Error> {
+    const PROBE: &str = "probe";
+    let written = state.write(PROBE, b"").and_then(|()| state.remove(PROBE));
+    written.map_err(|error| Error::disk("write to", state.path(), &error))
 }
 
 /// Below /run/user a socket goes with its directory when the last session ends.
@@ -54,6 +81,13 @@ mod tests {
         assert!(at_logout(socket, false).is_some_and(|line| line.says("enable-linger") && !line.is_wrong()));
         assert_eq!(at_logout(socket, true), None);
         assert_eq!(at_logout(Path::new("/home/ada/.local/state/x.sock"), false), None);
+    }
+
+    #[test]
+    fn what_stands_in_the_sockets_place_is_wrong() {
+        let socket = Path::new("/run/x.sock");
+        assert!(of_socket(socket, Some(false)).is_wrong());
+        assert!(of_socket(socket, Some(true)).is_fine() && of_socket(socket, None).is_fine());
     }
 
     #[test]

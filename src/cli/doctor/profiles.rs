@@ -14,7 +14,9 @@ pub(super) fn of_status(status: &Status, chosen: &[&Profile]) -> Vec<Line> {
         lines.push(Line::wrong("locked", "nothing is given out", "run: valetkey unlock"));
     }
     for (area, trouble) in &status.troubles {
-        lines.push(Line::wrong(area, trouble, "see: valetkey status"));
+        // Most say what to do at their end.
+        let (what, remedy) = trouble.rsplit_once("; ").unwrap_or((trouble, "see: valetkey status"));
+        lines.push(Line::wrong(area, what, remedy));
     }
     let logins = status.logins.iter().filter(|login| chosen.iter().any(|profile| profile.login == login.name));
     for login in logins {

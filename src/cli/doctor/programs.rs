@@ -2,7 +2,8 @@
 
 use super::line::Line;
 use crate::cli::context::Context;
-use crate::daemon::{ClientError, DaemonStatus};
+use crate::daemon::{Client, ClientError, DaemonStatus};
+use crate::error::Error;
 use crate::system::process;
 use crate::worker::Worker;
 use std::process::{Command, Stdio};
@@ -11,12 +12,14 @@ use std::time::Duration;
 const OURS: &str = env!("CARGO_PKG_VERSION");
 const LIMIT: Duration = Duration::from_secs(5);
 
-pub(super) async fn look(context: &Context) -> Vec<Line> {
+/// Whether there is no daemon that hangs, too: then it may be asked for more.
+pub(super) async fn look(context: &Context) -> (Vec<Line>, bool) {
     let mut lines = vec![helper().await];
-    let asked = match context.client() {
-        Ok(client) => client.get("/v1/status").await,
+    let asked = match context.socket() {
+        Ok(socket) => Client::new(&socket, LIMIT).get("/v1/status").await,
         Err(error) => Err(ClientError::Error(error)),
     };
+    let well = !matches!(asked, Err(ClientError::Error(_)));
     lines.push(match asked {
         Ok(text) => match serde_json::from_str::<DaemonStatus>(&text) {
             Ok(status) => of_daemon(&status.version, status.pid),
@@ -28,9 +31,12 @@ pub(super) async fn look(context: &Context) -> Vec<Line> {
             Ok(false) => Line::fine("daemon", "not running; each command asks for itself (autostart = false)"),
             _ => Line::fine("daemon", "not running; the first request starts it"),
         },
+        Err(ClientError::Error(Error::Unavailable { message, .. })) => {
+            Line::wrong("daemon", message, "if it does not come to itself: valetkey stop")
+        }
         Err(ClientError::Error(error)) => Line::of_error("daemon", &error),
     });
-    lines
+    (lines, well)
 }
 
 fn of_daemon(version: &str, pid: u32) -> Line {

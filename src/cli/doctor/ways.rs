@@ -50,7 +50,7 @@ fn urls(settings: &Settings, keys: &[Key]) -> Vec<Url> {
 fn reach(outside: &Outside, url: Url, route: Route) -> impl Future<Output = Vec<Line>> + Send + 'static {
     let (http, clock) = (outside.http.clone(), outside.clock.clone());
     async move {
-        let host = url.host_str().unwrap_or_default().to_owned();
+        let host = url[url::Position::BeforeHost..url::Position::AfterPort].to_owned();
         let by = route.proxy.as_ref().map(|proxy| format!(" by {proxy}")).unwrap_or_default();
         let request =
             Request { method: "GET", url, headers: Vec::new(), body: None, limit: LIMIT, route: route.clone() };
