@@ -208,3 +208,6 @@ fn iam_region(region: &str) -> &'static str {
         _ => "us-east-1",
     }
 }
+
+#[cfg(test)]
+mod tests;
