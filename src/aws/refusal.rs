@@ -119,6 +119,12 @@ impl Asked<'_> {
     fn skewed(&self, response: &Response) -> Error {
         let host = self.host;
         let clocks = match (self.signed, response.date(), self.skew(response)) {
+            // Both clocks say the same: it took its time on the way, or was changed there.
+            (Some(_), Some(_), Some(skew)) if skew.abs() < MAX_SKEW / 2 => {
+                let said = element(response, "Message").unwrap_or_default();
+                let fix = "try again; if it stays so, see what stands between: a proxy that holds requests back";
+                return Error::configuration(format!("{host} refuses the signature: {}", printable(&said)), fix);
+            }
             (Some(ours), Some(theirs), Some(skew)) => {
                 let by = jiff::SignedDuration::from_secs(skew.abs()).round(Unit::Second).unwrap_or_default();
                 let way = if skew > 0 { "ahead" } else { "behind" };

@@ -21,6 +21,8 @@ pub struct ProcessEnvironment {
 }
 
 const MAX_FILE: u64 = 64 * 1024;
+/// For a program to write what it has just cut to nothing.
+const MOMENT: Duration = Duration::from_millis(50);
 /// A home directory may hang.
 const LIMIT: Duration = Duration::from_secs(2);
 
@@ -74,7 +76,8 @@ fn read(path: &Path, readers: Readers) -> Result<Option<Secret>, Error> {
     };
     check(path, &opened, readers)?;
     let Opened { mut file, meta: mut before, .. } = opened;
-    for _ in 0..2 {
+    let mut may_be_begun = true;
+    for _ in 0..3 {
         let mut text = zeroize::Zeroizing::new(String::new());
         file.by_ref().take(MAX_FILE + 1).read_to_string(&mut text).map_err(disk)?;
         if text.len() as u64 > MAX_FILE {
@@ -82,7 +85,12 @@ fn read(path: &Path, readers: Readers) -> Result<Option<Secret>, Error> {
             return Err(Error::configuration(format!("{} is larger than 64 KiB", path.display()), fix));
         }
         let after = file.metadata().map_err(disk)?;
-        if written(&before) == written(&after) {
+        // Cut to nothing is how a program begins to write it over.
+        let begun = text.is_empty() && std::mem::take(&mut may_be_begun);
+        if begun {
+            #[allow(clippy::disallowed_methods)] // On the thread that reads, which may block.
+            std::thread::sleep(MOMENT);
+        } else if written(&before) == written(&after) {
             return Ok(Some(Secret::new(text.as_str())));
         }
         // Written over, not replaced, while we read: half of it may be of the old one.
@@ -181,6 +189,30 @@ mod tests {
         assert!(may_be_read_by_others(Readers::AsMounted, || true));
         assert!(!may_be_read_by_others(Readers::AsMounted, || false));
         assert!(!may_be_read_by_others(Readers::OwnerAlone, || true));
+    }
+
+    #[test]
+    fn a_file_that_is_just_being_written_over_is_read_when_it_is_whole() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("token");
+        std::fs::write(&path, "").unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(read(&path, Readers::OwnerAlone).unwrap().unwrap().expose(), "", "it may be meant so");
+        let writer = {
+            let path = path.clone();
+            std::thread::spawn(move || {
+                for round in 0..200 {
+                    std::fs::write(&path, format!("token {round:03} {}", "x".repeat(1000))).unwrap();
+                }
+            })
+        };
+        while !writer.is_finished() {
+            // Half a token is never given out; that it is being written to may be said.
+            if let Ok(Some(text)) = read(&path, Readers::OwnerAlone) {
+                assert!(text.expose().is_empty() || text.expose().len() == 1010, "{} bytes", text.expose().len());
+            }
+        }
+        writer.join().unwrap();
     }
 
     #[test]

@@ -78,6 +78,8 @@ fn clocks_more_than_15_minutes_apart_are_told_with_both_times_whatever_the_code(
         assert!(!access && error.kind() == Kind::Configuration, "{}", error.text());
         assert!(error.text().contains(said) && error.hint().contains("timedatectl"), "{}", error.text());
     }
+    let (same, _) = error(refused(403, "Mon, 23 Nov 2026 13:00:02 GMT", &aws("SignatureDoesNotMatch", late)));
+    assert!(same.text().contains("is now earlier than") && !same.text().contains("timedatectl"), "{}", same.text());
     let (near, _) = error(refused(403, "Mon, 23 Nov 2026 13:15:00 GMT", &ceph));
     assert_eq!(near.kind(), Kind::Denied, "within what they put up with");
     let (away, _) = error(refused(503, "Mon, 23 Nov 2026 14:00:00 GMT", ""));
