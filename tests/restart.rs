@@ -7,6 +7,7 @@ mod common;
 use common::{COMMAND, Place, credentials, refused, same_credentials, signed_in, stderr, until};
 use rustix::process::{Pid, Signal, kill_process};
 use std::process::{Child, Output};
+use std::time::{Duration, Instant};
 use valetkey::standin::{Behaviour, Gate, Standin};
 
 const FILE: &str = "keyring = \"file\"";
@@ -173,4 +174,36 @@ fn s09_f17_of_twenty_daemons_one_lives_and_no_helper_sees_an_error() {
 fn leases(place: &Place) -> Vec<std::path::PathBuf> {
     let files = std::fs::read_dir(place.path().join("state/cache")).into_iter().flatten().flatten();
     files.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "sealed")).collect()
+}
+
+/// Killed in the middle of each request: nobody ever learns how one ends.
+#[test]
+fn a_crash_loop_asks_no_more_often_than_failures_in_a_row_would() {
+    for head in [FILE, "keyring = \"file\"\nautostart = false"] {
+        let (issuer, place) = signed_in(head);
+        issuer.standin.behave(Standin::TEA, Behaviour::Hang);
+        let asked = || issuer.standin.count(Standin::TEA);
+        let (started, mut rounds) = (Instant::now(), 0);
+        while started.elapsed() < Duration::from_secs(6) {
+            let (before, mut helper, round) = (asked(), place.start_helper("podaac"), Instant::now());
+            while asked() == before && round.elapsed() < Duration::from_millis(300) {
+                std::thread::yield_now();
+            }
+            // One-shots are the helper itself, which has become the command.
+            for pid in place.daemons() {
+                let _ = rustix::process::kill_process(
+                    rustix::process::Pid::from_raw(pid).unwrap(),
+                    rustix::process::Signal::KILL,
+                );
+            }
+            let _ = helper.kill();
+            helper.wait().unwrap();
+            rounds += 1;
+        }
+        // At 0 s, and after rests of at least 1, 1 and 2 s; a busy machine asks less often.
+        assert!(rounds >= 10 && (1..=4).contains(&asked()), "{head}: asked {} times in {rounds} rounds", asked());
+        // Once it answers, so do we.
+        issuer.standin.behave(Standin::TEA, Behaviour::Normal);
+        until("an answer", || place.helper("podaac").status.success());
+    }
 }

@@ -69,7 +69,14 @@ impl Asked<'_> {
             // AWS says of a skewed clock that the signature is wrong, and why in its message alone.
             "RequestExpired" | "RequestTimeTooSkewed" => Refusal::Request(self.skewed(response)),
             "SignatureDoesNotMatch" if said.contains("Signature expired") || said.contains("not yet current") => {
-                Refusal::Request(self.skewed(response))
+                Refusal::Request(match self.skew(response) {
+                    // Both clocks say the same: it took its time on the way.
+                    Some(skew) if skew.abs() < MAX_SKEW / 2 => {
+                        let fix = "try again; if it stays so, see what stands between: a proxy that holds requests back";
+                        Error::configuration(format!("{host} refuses the signature ({said})"), fix)
+                    }
+                    _ => self.skewed(response),
+                })
             }
             // Ceph's STS says AccessDenied of everything, and no key could have been taken.
             _ if (400..500).contains(&status) && self.skew(response).is_some_and(|skew| skew.abs() > MAX_SKEW) => {
@@ -119,12 +126,6 @@ impl Asked<'_> {
     fn skewed(&self, response: &Response) -> Error {
         let host = self.host;
         let clocks = match (self.signed, response.date(), self.skew(response)) {
-            // Both clocks say the same: it took its time on the way, or was changed there.
-            (Some(_), Some(_), Some(skew)) if skew.abs() < MAX_SKEW / 2 => {
-                let said = element(response, "Message").unwrap_or_default();
-                let fix = "try again; if it stays so, see what stands between: a proxy that holds requests back";
-                return Error::configuration(format!("{host} refuses the signature: {}", printable(&said)), fix);
-            }
             (Some(ours), Some(theirs), Some(skew)) => {
                 let by = jiff::SignedDuration::from_secs(skew.abs()).round(Unit::Second).unwrap_or_default();
                 let way = if skew > 0 { "ahead" } else { "behind" };

@@ -1,7 +1,7 @@
 //! One request to one issuer, on behalf of everyone who waits: lock, look again, ask, tell, write.
 
 use super::access::AccessFailure;
-use super::budget::issuer;
+use super::budget::{Hold, issuer};
 use super::disk::Owner;
 use super::logins::{LoginBasis, told_of};
 use super::wish::Wish;
@@ -29,6 +29,8 @@ pub(super) type Outcome = Result<Arc<Lease>, Error>;
 const ONE_SHOT: Duration = Duration::from_secs(17);
 /// A one-shot that got its turn so late that the issuer would have less than this does not ask.
 const LEAST_ASKED: Duration = Duration::from_secs(5);
+/// What is waited out after a crash; whoever would wait longer is told.
+const SHORT_REST: Duration = Duration::from_secs(3);
 /// Providers have limits of their own: a daemon's flight that outlives this is a bug, which must not hold the lock for
 /// ever.
 const LONGEST_FLIGHT: Duration = Duration::from_secs(120);
@@ -141,18 +143,15 @@ impl Flight {
         if let Some(record) = self.record(&basis).await.filter(|record| Some(record.id.as_str()) != known) {
             return Err(self.remember(record));
         }
-        let now = self.now();
-        if let Some(record) = before.as_ref()
-            && let Err(wait) = self.inner.budget(&issuer(&self.profile), |budget| budget.spend(&now)).await
-        {
-            return Err(self.remember(record.put_off(wait, &now)));
-        }
         let end = match self.inner.manner {
             Manner::Daemon => tokio::time::Instant::now() + LONGEST_FLIGHT,
             Manner::OneShot => self.started + ONE_SHOT,
         };
         if end - tokio::time::Instant::now() < LEAST_ASKED {
             return Err(Error::unavailable(format!("another process asked the issuer of {} for too long", self.name)));
+        }
+        if let Err(error) = self.begin(&basis, before.as_ref()).await {
+            return error.map_or(Ok(()), Err);
         }
         let issued = tokio::time::timeout_at(end, self.issue(&basis)).await.unwrap_or_else(|_| {
             let seconds = self.started.elapsed().as_secs();
@@ -168,7 +167,7 @@ impl Flight {
                 let written = self.inner.disk.write_lease(&self.name, &basis.profile, &basis.who.key, &lease).await;
                 self.inner.note("cache", written.err().map(|error| error.to_string()));
                 self.clear_records(&basis).await;
-                self.note_failing(false).await;
+                self.end(Some(false)).await;
                 self.inner.note_worked(&self.login.name, &basis.who.print).await;
                 if self.inner.manner == Manner::OneShot {
                     // Where no daemon runs there is no scheduler that would.
@@ -177,21 +176,59 @@ impl Flight {
                 }
                 Ok(())
             }
-            Err(Attempt::NotAsked(error)) => Err(error),
-            Err(Attempt::OnRecord(record)) => Err(self.remember(*record)),
+            Err(Attempt::NotAsked(error)) => {
+                self.end(None).await;
+                Err(error)
+            }
+            Err(Attempt::OnRecord(record)) => {
+                self.end(None).await;
+                Err(self.remember(*record))
+            }
             Err(Attempt::Asked(error)) => {
                 // Who denies something is well.
                 let well = matches!(error, Error::Denied { .. } | Error::LoginRequired { .. });
-                self.note_failing(!well).await;
-                Err(self.remember(self.put_on_record(&basis, error).await))
+                let record = self.put_on_record(&basis, error).await;
+                self.end(Some(!well)).await;
+                Err(self.remember(record))
             }
         };
         drop(guard);
         done
     }
 
-    async fn note_failing(&self, failing: bool) {
-        self.inner.budget(&issuer(&self.profile), |budget| budget.note(failing)).await;
+    /// Notes for all processes that the issuer is asked now, as soon as that may be: a crash leaves the note behind. An
+    /// error where it may not be for longer than anybody should wait, or none where another host has done it meanwhile.
+    async fn begin(&self, basis: &Basis, before: Option<&Record>) -> Result<(), Option<Error>> {
+        let (issuer, again, jitter) = (issuer(&self.profile), before.is_some(), random_share());
+        let mut rested = Duration::ZERO;
+        loop {
+            let mut now = self.now();
+            // What was waited for has passed, whatever the clock says.
+            now.boot = now.boot.max(rested);
+            let held = match self.inner.budget(&issuer, |budget| budget.begin(&self.name, again, &now, jitter)).await {
+                Ok(()) => return Ok(()),
+                Err(held) => held,
+            };
+            match (held, before) {
+                (Hold::CutOff(wait), _) if wait <= SHORT_REST => {
+                    tokio::time::sleep(wait).await;
+                    rested = now.boot + wait;
+                }
+                (Hold::Spent(wait), Some(record)) => return Err(Some(self.remember(record.put_off(wait, &now)))),
+                (Hold::CutOff(_) | Hold::Spent(_), _) => {
+                    let message = format!("requests to the issuer of {} were cut off time and again", self.name);
+                    let record = self.put_on_record(basis, Error::unavailable(message)).await;
+                    return Err(Some(self.remember(record)));
+                }
+            }
+            if self.cached(basis).await.is_some_and(|lease| self.offer(lease)) {
+                return Err(None);
+            }
+        }
+    }
+
+    async fn end(&self, failed: Option<bool>) {
+        self.inner.budget(&issuer(&self.profile), |budget| budget.end(&self.name, failed)).await;
     }
 
     /// Who we are, and the key. A keyring that does not answer is an error: never a miss, and never a reason to ask.

@@ -387,7 +387,7 @@ impl<'a> World<'a> {
         };
         let (came, outcome) = self.answer(&asked, &now);
         self.trace.asks[asked.ask].came = Some(came);
-        self.processes[process].budget.note(outcome.is_err());
+        self.processes[process].budget.end("a", Some(outcome.is_err()));
         match outcome {
             Ok(lease) => {
                 let lease = Arc::new(lease);
