@@ -8,4 +8,4 @@ mod shadows;
 pub use block::{Block, S3, bare_config};
 pub use edit::{configured, doubled, marked, without};
 pub use files::{Files, Section};
-pub use shadows::{Finding, Meant, Variable, odd_command, shadows, shadows_of_all};
+pub use shadows::{Finding, Meant, odd_command, shadows, shadows_of_all};

@@ -2,6 +2,7 @@
 //! mean something else than they seem to.
 
 use super::files::{Files, Section};
+use crate::ports::Lookup;
 
 /// Something that is not as it should be, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,9 +24,6 @@ pub struct Meant<'a> {
     pub endpoint: Option<&'a str>,
 }
 
-/// How the environment is.
-pub type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
-
 /// What an SDK takes in place of what is meant. `section` is the profile's in `~/.aws/config`, if it is there,
 /// `credentials` the text of `~/.aws/credentials`, by which name it is called.
 pub fn shadows(
@@ -33,7 +31,7 @@ pub fn shadows(
     section: Option<&Section<'_>>,
     credentials: &str,
     called: &str,
-    variable: Variable<'_>,
+    variable: Lookup<'_>,
 ) -> Vec<Finding> {
     let Meant { profile, region, endpoint } = meant;
     let mut found = Vec::new();
@@ -81,7 +79,7 @@ pub fn shadows(
 }
 
 /// What an SDK takes in place of any profile of ours. `known` are the profiles of the user's own files.
-pub fn shadows_of_all(known: &Files<'_>, variable: Variable<'_>) -> Vec<Finding> {
+pub fn shadows_of_all(known: &Files<'_>, variable: Lookup<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     if variable("AWS_ACCESS_KEY_ID").is_some() {
         found.push(Finding {

@@ -6,13 +6,14 @@ mod shell;
 mod variables;
 
 pub use shell::Shell;
-pub use variables::{Environment, Variable, to_clear};
+pub use variables::{Variable, to_clear};
 
 use crate::aws_config::S3;
 use crate::broker::Served;
 use crate::config::Profile;
 use crate::credentials::{Credentials, written};
 use crate::error::Error;
+use crate::ports::Lookup;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -56,7 +57,7 @@ impl Export {
     }
 
     /// The text of a form, its last newline included, for a reader with this environment.
-    pub fn text(&self, form: Form, variable: Environment<'_>) -> Result<String, Error> {
+    pub fn text(&self, form: Form, variable: Lookup<'_>) -> Result<String, Error> {
         let credentials = &self.credentials;
         match form {
             Form::Process => Ok(credentials.process_json(credentials.expiration)),
@@ -67,7 +68,7 @@ impl Export {
     }
 
     /// Lines that take out what would win over these keys, or send them elsewhere: AWS_PROFILE wins in some SDKs.
-    fn shadowing(&self, shell: Shell, variable: Environment<'_>) -> Result<String, Error> {
+    fn shadowing(&self, shell: Shell, variable: Lookup<'_>) -> Result<String, Error> {
         let mut names = self.left_over(variable)?;
         names.extend(["AWS_PROFILE", "AWS_DEFAULT_PROFILE"].into_iter().filter(|name| variable(name).is_some()));
         Ok(if names.is_empty() { String::new() } else { shell.clear(&names).unwrap_or_default() })

@@ -3,6 +3,7 @@
 use super::Export;
 use crate::credentials::written;
 use crate::error::Error;
+use crate::ports::Lookup;
 use url::Url;
 
 /// A name and its value.
@@ -30,11 +31,8 @@ const OF_ANOTHER_S3: [&str; 8] = [
     "S3_ENDPOINT_URL",
 ];
 
-/// The environment that an export is for, as far as it is asked.
-pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
-
 /// Every variable that an export may have set, but for those that are there and can be seen to be the user's own.
-pub fn to_clear(variable: Environment<'_>) -> Vec<&'static str> {
+pub fn to_clear(variable: Lookup<'_>) -> Vec<&'static str> {
     let others = |names: &[&'static str], ours: bool| {
         names.iter().copied().filter(|name| ours || variable(name).is_none()).collect::<Vec<_>>()
     };
@@ -45,7 +43,7 @@ pub fn to_clear(variable: Environment<'_>) -> Vec<&'static str> {
 }
 
 /// Whether an export has set an S3 here: nobody else sets all of these to the same.
-fn has_an_exports_s3(variable: Environment<'_>) -> bool {
+fn has_an_exports_s3(variable: Lookup<'_>) -> bool {
     let s3 = variable("S3_ENDPOINT_URL");
     s3.is_some() && s3 == variable("AWS_ENDPOINT_URL_S3") && variable("AWS_VIRTUAL_HOSTING").as_deref() == Some("FALSE")
 }
@@ -90,7 +88,7 @@ impl Export {
     }
 
     /// What an earlier export for another S3 has left there and this one does not set: these keys would be sent to that S3.
-    pub fn left_over(&self, variable: Environment<'_>) -> Result<Vec<&'static str>, Error> {
+    pub fn left_over(&self, variable: Lookup<'_>) -> Result<Vec<&'static str>, Error> {
         if !has_an_exports_s3(variable) {
             return Ok(Vec::new());
         }

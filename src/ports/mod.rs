@@ -117,6 +117,9 @@ pub enum Tier {
 #[derive(Clone, PartialEq, Eq, zeroize::ZeroizeOnDrop)]
 pub struct SealingKey(pub [u8; 32]);
 
+/// A look at the variables of an environment, for decisions that need nothing else of it.
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 /// Variables, files and programs of the user.
 pub trait Environment: Debug + Send + Sync {
     /// For a process that acts for a person. The daemon's may be another's: it asks for none.

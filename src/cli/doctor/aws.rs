@@ -2,10 +2,11 @@
 
 use super::line::Line;
 use crate::aws_config::{
-    Block, Files, Meant, S3, Section, Variable, configured, doubled, marked, odd_command, shadows, shadows_of_all,
+    Block, Files, Meant, S3, Section, configured, doubled, marked, odd_command, shadows, shadows_of_all,
 };
 use crate::config::Profile;
 use crate::helper;
+use crate::ports::Lookup;
 use std::path::{Path, PathBuf};
 
 /// What was found.
@@ -16,7 +17,7 @@ pub(super) struct Found<'a> {
     pub(super) credentials_file: &'a Path,
     /// The helper beside this program.
     pub(super) helper: PathBuf,
-    pub(super) variable: Variable<'a>,
+    pub(super) variable: Lookup<'a>,
 }
 
 impl Found<'_> {

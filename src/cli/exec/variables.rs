@@ -2,7 +2,8 @@
 
 use super::place::Place;
 use crate::error::Error;
-use crate::export::{Environment, Export};
+use crate::export::Export;
+use crate::ports::Lookup;
 use std::ffi::OsString;
 
 /// Changes of an environment: a name, and its value or nothing.
@@ -34,7 +35,7 @@ const TAKEN_OUT: [&str; 18] = [
 ];
 
 /// For a program that asks us for its keys, at `url`. `variable` says how the environment is.
-pub(super) fn served(export: &Export, url: &str, place: &Place, variable: Environment<'_>) -> Result<Changes, Error> {
+pub(super) fn served(export: &Export, url: &str, place: &Place, variable: Lookup<'_>) -> Result<Changes, Error> {
     let mut changes = whereabouts(export, variable)?;
     changes.extend([
         ("AWS_CONTAINER_CREDENTIALS_FULL_URI", Some(url.into())),
@@ -59,7 +60,7 @@ fn sparing_us(hosts: Option<String>) -> String {
 }
 
 /// For one that gets them here, and none after.
-pub(super) fn fixed(export: &Export, variable: Environment<'_>) -> Result<Changes, Error> {
+pub(super) fn fixed(export: &Export, variable: Lookup<'_>) -> Result<Changes, Error> {
     let mut changes = whereabouts(export, variable)?;
     changes.extend([
         ("AWS_CONTAINER_CREDENTIALS_FULL_URI", None),
@@ -70,7 +71,7 @@ pub(super) fn fixed(export: &Export, variable: Environment<'_>) -> Result<Change
     Ok(changes)
 }
 
-fn whereabouts(export: &Export, variable: Environment<'_>) -> Result<Changes, Error> {
+fn whereabouts(export: &Export, variable: Lookup<'_>) -> Result<Changes, Error> {
     let left = export.left_over(variable)?;
     // With it an SDK passes over the S3 that we name.
     let ignoring = export.endpoint.is_some().then_some("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
@@ -94,7 +95,7 @@ mod tests {
 
     #[test]
     fn every_variable_that_gives_keys_is_taken_out_and_in_the_fixed_form_set() {
-        let none: Environment<'_> = &|_| None;
+        let none: Lookup<'_> = &|_| None;
         let fixed = fixed(&export(None), none).unwrap();
         assert_eq!(last(&fixed, "AWS_ACCESS_KEY_ID"), Some(Some("ASIAEXAMPLE".into())));
         assert_eq!(last(&fixed, "AWS_PROFILE"), Some(None));
