@@ -44,10 +44,12 @@ AWS_PROFILE, which wins in some SDKs, and an S3 that an earlier export set are u
 fn forms() -> impl TypedValueParser<Value = Form> {
     let named = Form::ALL.map(|(name, _)| match name {
         "sh" => PossibleValue::new(name).alias("env"),
+        "process" => PossibleValue::new(name).alias("process-json"),
+        "container" => PossibleValue::new(name).alias("container-json"),
         name => PossibleValue::new(name),
     });
     PossibleValuesParser::new(named).map(|word| {
-        let known = Form::ALL.into_iter().find(|(name, _)| *name == word);
+        let known = Form::ALL.into_iter().find(|(name, _)| *name == word.trim_end_matches("-json"));
         known.map_or(Form::ALL[0].1, |(_, form)| form)
     })
 }
@@ -80,7 +82,13 @@ mod tests {
             #[command(flatten)]
             args: Args,
         }
-        for (word, form) in [("env", Form::ALL[0].1), ("process", Form::Process), ("fish", Form::ALL[2].1)] {
+        for (word, form) in [
+            ("env", Form::ALL[0].1),
+            ("process", Form::Process),
+            ("process-json", Form::Process),
+            ("container-json", Form::Container),
+            ("fish", Form::ALL[2].1),
+        ] {
             let read = <Words as clap::Parser>::try_parse_from(["env", "podaac", "--format", word]).unwrap();
             assert_eq!(read.args.format, form, "{word}");
         }
