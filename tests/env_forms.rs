@@ -92,3 +92,38 @@ fn both_streams_as_one_are_json_from_every_program_that_an_sdk_may_run() {
         }
     }
 }
+
+/// As a script of that shell's own runs them: the words that evaluate the file `$FILE`.
+const SHELLS: [(&str, &[&str], valetkey::export::Shell, &str); 3] = [
+    ("sh", &["-c"], valetkey::export::Shell::Sh, r#"eval "$(cat "$FILE")"; /usr/bin/printenv AWS_SECRET_ACCESS_KEY"#),
+    ("fish", &["-c"], valetkey::export::Shell::Fish, "cat $FILE | source; /usr/bin/printenv AWS_SECRET_ACCESS_KEY"),
+    (
+        "tcsh",
+        &["-f", "-c"],
+        valetkey::export::Shell::Csh,
+        r#"eval "`cat $FILE`"; /usr/bin/printenv AWS_SECRET_ACCESS_KEY"#,
+    ),
+];
+
+#[test]
+fn s48_each_shell_that_is_here_reads_back_what_could_have_been_a_command() {
+    let place = common::Place::new();
+    let file = place.path().join("lines");
+    for (name, options, shell, script) in SHELLS {
+        let Some(program) = common::peers::installed(&[name]) else { continue };
+        for value in ["plain/+==", r#"a'b"c$HOME`id`\x;&|<>(*)~#^%"#, "a!b !x", " a  b ", "-n"] {
+            std::fs::write(&file, shell.set(&[("AWS_SECRET_ACCESS_KEY", value.to_owned())]).unwrap()).unwrap();
+            let mut command = place.program(program[0].to_str().unwrap());
+            let output = command.args(options).arg(script).env("FILE", &file).output().unwrap();
+            let said = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(said.strip_suffix('\n'), Some(value), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        let cleared = format!(
+            "{}; /usr/bin/printenv AWS_SECRET_ACCESS_KEY",
+            shell.clear(&["AWS_SECRET_ACCESS_KEY"]).unwrap().trim()
+        );
+        let mut command = place.program(program[0].to_str().unwrap());
+        let output = command.args(options).arg(cleared).env("AWS_SECRET_ACCESS_KEY", "x").output().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), "", "{name}");
+    }
+}

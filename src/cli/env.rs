@@ -29,7 +29,7 @@ const EXAMPLES: &str = r#"How each form is used:
   sh, bash, zsh   eval "$(valetkey env podaac)"
     in a script   keys=$(valetkey env podaac) && eval "$keys"      (an eval of nothing is a success)
   fish            valetkey env podaac --format fish | source
-  csh, tcsh       eval `valetkey env podaac --format csh`
+  csh, tcsh       eval "`valetkey env podaac --format csh`"
   PowerShell      valetkey env podaac --format powershell | Out-String | Invoke-Expression
   cmd.exe         for /f "delims=" %i in ('valetkey env podaac --format windows-cmd') do %i
   docker          umask 077; valetkey env podaac --format env-no-export >keys; docker run --env-file keys ..

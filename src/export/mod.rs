@@ -62,7 +62,7 @@ impl Export {
         match form {
             Form::Process => Ok(credentials.process_json(credentials.expiration)),
             Form::Container => Ok(credentials.container_json(credentials.expiration) + "\n"),
-            Form::Ini => Ok(self.ini()),
+            Form::Ini => self.ini(),
             Form::Shell(shell) => Ok(self.shadowing(shell, variable)? + &shell.set(&self.variables()?)?),
         }
     }
@@ -74,17 +74,19 @@ impl Export {
         Ok(if names.is_empty() { String::new() } else { shell.clear(&names).unwrap_or_default() })
     }
 
-    fn ini(&self) -> String {
+    fn ini(&self) -> Result<String, Error> {
+        // Issuers name endpoints: a line's end in one would let it write lines of its own.
+        self.whereabouts()?;
         let Export { profile, credentials, region, endpoint, .. } = self;
         // Who reads keys of a file reads no services of another.
         let endpoint = endpoint.as_ref().map(|url| format!("endpoint_url = {url}\n")).unwrap_or_default();
-        format!(
+        Ok(format!(
             "# valid until {}\n[{profile}]\naws_access_key_id = {}\naws_secret_access_key = {}\naws_session_token = {}\nregion = {region}\n{endpoint}",
             written(credentials.expiration),
             credentials.access_key_id,
             credentials.secret_access_key.expose(),
             credentials.session_token.expose(),
-        )
+        ))
     }
 }
 
@@ -134,6 +136,21 @@ pub(crate) mod tests {
             let text = export(None).text(form, &|_| None).unwrap();
             assert!(text.contains("2026-11-23T14:00:00Z"), "{name}: {text}");
             assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{name}");
+        }
+    }
+
+    #[test]
+    fn s48_an_issuers_endpoint_writes_no_lines_of_its_own_in_any_form() {
+        for bad in ["http://x.org/\n[default]\ncredential_process = evil", "http://x.org/\r", "http://x.org/\x1b[2J"] {
+            for (name, form) in Form::ALL {
+                match export(Some(bad)).text(form, &|_| None) {
+                    // These two have no room for an endpoint.
+                    Ok(text) => {
+                        assert!(matches!(form, Form::Process | Form::Container) && !text.contains("evil"), "{name}")
+                    }
+                    Err(error) => assert!(error.hint().contains("profile podaac"), "{name}: {}", error.text()),
+                }
+            }
         }
     }
 

@@ -12,7 +12,7 @@ pub enum Shell {
     NoExport,
     /// `valetkey env PROFILE --format fish | source`
     Fish,
-    /// csh and tcsh: ``eval `valetkey env PROFILE --format csh` ``
+    /// csh and tcsh: ``eval "`valetkey env PROFILE --format csh`"``
     Csh,
     /// `valetkey env PROFILE --format powershell | Out-String | Invoke-Expression`
     PowerShell,

@@ -89,7 +89,7 @@ impl Found<'_> {
             lines.push(Line::wrong(
                 "aws",
                 what,
-                "set AWS_SHARED_CREDENTIALS_FILE=/dev/null where ours are meant, or use valetkey exec",
+                "take them out, or run what is to use ours by valetkey exec, which hides both files",
             ));
         }
         let all = Files::read(self.config, self.credentials);

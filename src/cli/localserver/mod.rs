@@ -50,6 +50,8 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Error> {
 async fn serve(context: &Context, args: &Args) -> Result<(), Error> {
     // Taken before anybody is asked: a port that is in use is told at once.
     let server = listen(args)?;
+    // While everything is locked nobody is asked for anything.
+    context.broker(Config::default(), Manner::OneShot).check_unlocked().await?;
     let keys = Keys::find(context, args).await?;
     // What is wrong with the options is known before the role is.
     config(args, &keys, "arn:aws:iam::000000000000:role/not-known-yet")?;
